@@ -1,0 +1,2 @@
+//! The program `sleap-rtc`.
+fn main() {}

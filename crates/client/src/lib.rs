@@ -1,0 +1,1 @@
+//! Links to sessions, local files.

@@ -1,0 +1,1 @@
+//! Proof over real sockets and real processes.

@@ -1,0 +1,1 @@
+//! Who is asking: the port and its embedded adapter, local keys.

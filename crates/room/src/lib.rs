@@ -1,0 +1,18 @@
+//! What one room decides: who is there, who is found, who books whom, what is handed on, and when the room ends.
+//!
+//! [`Room`] is a state machine without sockets, clock or chance. Its user, the server's shell, keeps this contract:
+//!
+//! 1. One writer at a time calls [`Room::handle`] with one [`Input`] and the time.
+//! 2. Then it drains [`Room::next_effect`] until `None` and carries the effects out in that order. Effects are queued before
+//!    the next input is read, so what a room has confirmed is what the next reader sees.
+//! 3. Then it sleeps until [`Room::next_timeout`] or the next input; when the time comes it calls `handle` with [`Input::Tick`].
+//! 4. A [`Effect::Persist`] is answered by [`Input::Persisted`] or [`Input::PersistFailed`] with its ticket. What depends on
+//!    it waits inside the room; unrelated inputs go on.
+//!
+//! The other half of the conversation with sockets is the `server` crate.
+
+mod effect;
+mod input;
+
+pub use effect::{Answer, CloseReason, Effect, Fact};
+pub use input::{Admission, Call, CallId, Input, Ticket};

@@ -1,0 +1,1 @@
+//! Sockets to rooms: HTTP and WebSocket shell.

@@ -1,0 +1,1 @@
+//! One job between two peers, and each peer's half of the signaling.

@@ -1,0 +1,1 @@
+//! What must be remembered: the port and its embedded adapter, SQLite.

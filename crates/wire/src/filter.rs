@@ -1,0 +1,265 @@
+//! Which peers a discovery or a claim means.
+//!
+//! The rules are those of the deployed server (role, tags, properties with `$gte`, `$lte`, `$eq`), with our operators `$gt`,
+//! `$lt`, `$ne`, `$in`, `$nin`, `$exists`, `$all` and `limit` beside them. An operand that cannot be compared does not match;
+//! nothing here ever fails on a peer's data.
+
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Number, Value};
+
+use crate::{Metadata, limits};
+
+/// A filter that exceeds a limit.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct FilterError(String);
+
+/// Conditions, all of which must hold. The default matches every peer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Value", into = "Value")]
+pub struct Filters {
+    source: Value,
+    role: Option<Value>,
+    tags: Option<Value>,
+    terms: Vec<(String, Term)>,
+    limit: Option<usize>,
+}
+
+/// What one property must be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Term {
+    /// Equal to this value; `null` means missing too.
+    Is(Value),
+    /// All of these comparisons.
+    All(Vec<(Operator, Value)>),
+}
+
+/// A comparison with an operand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// At least.
+    Gte,
+    /// At most.
+    Lte,
+    /// More than.
+    Gt,
+    /// Less than.
+    Lt,
+    /// Equal; a missing property counts as `null`.
+    Eq,
+    /// Not equal.
+    Ne,
+    /// One of a list.
+    In,
+    /// None of a list.
+    Nin,
+    /// There and not `null` (`true`), or missing or `null` (`false`).
+    Exists,
+    /// A list that has every element of the operand.
+    HasAll,
+}
+
+impl Operator {
+    fn named(name: &str) -> Option<Self> {
+        Some(match name {
+            "$gte" => Self::Gte,
+            "$lte" => Self::Lte,
+            "$gt" => Self::Gt,
+            "$lt" => Self::Lt,
+            "$eq" => Self::Eq,
+            "$ne" => Self::Ne,
+            "$in" => Self::In,
+            "$nin" => Self::Nin,
+            "$exists" => Self::Exists,
+            "$all" => Self::HasAll,
+            _ => return None,
+        })
+    }
+
+    fn holds(self, value: &Value, operand: &Value) -> bool {
+        let order = || compare(value, operand);
+        let among = |list: &Value| list.as_array().map(|list| list.iter().any(|one| same(value, one)));
+        match self {
+            Self::Gte => order().is_some_and(Ordering::is_ge),
+            Self::Lte => order().is_some_and(Ordering::is_le),
+            Self::Gt => order().is_some_and(Ordering::is_gt),
+            Self::Lt => order().is_some_and(Ordering::is_lt),
+            Self::Eq => same(value, operand),
+            Self::Ne => !same(value, operand),
+            Self::In => among(operand) == Some(true),
+            Self::Nin => among(operand) == Some(false),
+            Self::Exists => operand.as_bool() == Some(!value.is_null()),
+            Self::HasAll => match (value.as_array(), operand.as_array()) {
+                (Some(has), Some(wanted)) => wanted.iter().all(|one| has.iter().any(|other| same(one, other))),
+                _ => false,
+            },
+        }
+    }
+}
+
+impl Term {
+    fn parse(value: Value) -> Self {
+        match value {
+            Value::Object(map) => Self::All(
+                map.into_iter().filter_map(|(name, operand)| Some((Operator::named(&name)?, operand))).collect(),
+            ),
+            value => Self::Is(value),
+        }
+    }
+
+    /// Whether a property with this value (`None`: missing) satisfies the term.
+    pub fn holds(&self, value: Option<&Value>) -> bool {
+        let value = value.unwrap_or(&Value::Null);
+        match self {
+            Self::Is(wanted) => same(value, wanted),
+            Self::All(all) => all.iter().all(|(operator, operand)| operator.holds(value, operand)),
+        }
+    }
+}
+
+impl Filters {
+    /// A filter built by our own code; the JSON form is the one of the wire.
+    pub fn parse(source: Value) -> Result<Self, FilterError> {
+        let Value::Object(map) = source.clone() else {
+            // `null`, and whatever else is no object, means no filter.
+            return Ok(Self::default());
+        };
+        if depth(&source) > limits::FILTER_DEPTH {
+            return Err(FilterError(format!("filter nested deeper than {} levels", limits::FILTER_DEPTH)));
+        }
+        let mut filters = Self { source, ..Self::default() };
+        for (key, value) in map {
+            filters.take(key, value);
+        }
+        let terms = filters
+            .terms
+            .iter()
+            .map(|(_, term)| if let Term::All(all) = term { all.len().max(1) } else { 1 })
+            .sum::<usize>();
+        let tags = filters.tags.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        if terms + tags > limits::FILTER_TERMS {
+            return Err(FilterError(format!(
+                "filter with {} conditions, at most {} are allowed",
+                terms + tags,
+                limits::FILTER_TERMS
+            )));
+        }
+        Ok(filters)
+    }
+
+    fn take(&mut self, key: String, value: Value) {
+        match (key.as_str(), value) {
+            // Every Python client sends its room; the room is the sender's anyway.
+            ("room_id", _) | ("properties", Value::Null) => {}
+            ("role", value) => self.role = Some(value),
+            ("tags", value) => self.tags = Some(value),
+            ("limit", value) => self.limit = value.as_u64().and_then(|n| usize::try_from(n).ok()),
+            ("properties", Value::Object(properties)) => {
+                self.terms.extend(properties.into_iter().map(|(name, value)| (name, Term::parse(value))));
+            }
+            // The shorthand of the original's own test: `{"status": "available"}`.
+            (_, value) => self.terms.push((key, Term::parse(value))),
+        }
+    }
+
+    /// The most peers that the asker wants, if it said so.
+    pub fn limit(&self) -> Option<usize> {
+        self.limit
+    }
+
+    /// The role that is asked for, if any and a text.
+    pub fn role(&self) -> Option<&str> {
+        self.role.as_ref().and_then(Value::as_str)
+    }
+
+    /// The conditions on properties.
+    pub fn terms(&self) -> &[(String, Term)] {
+        &self.terms
+    }
+
+    /// Whether a peer is meant.
+    pub fn matches(&self, role: &str, metadata: &Metadata) -> bool {
+        self.matches_with(role, metadata, |_| None)
+    }
+
+    /// [`Filters::matches`], where `overlay` may answer for a property before the metadata does.
+    pub fn matches_with<'a>(
+        &'a self,
+        role: &str,
+        metadata: &'a Metadata,
+        overlay: impl Fn(&str) -> Option<&'a Value>,
+    ) -> bool {
+        let role_fits = self.role.as_ref().is_none_or(|wanted| wanted.as_str() == Some(role));
+        let tags_fit = self.tags.as_ref().is_none_or(|wanted| {
+            wanted.as_array().is_some_and(|list| {
+                list.iter().filter_map(Value::as_str).any(|tag| metadata.tags().any(|own| own == tag))
+            })
+        });
+        role_fits
+            && tags_fit
+            && self.terms.iter().all(|(name, term)| term.holds(overlay(name).or_else(|| metadata.property(name))))
+    }
+}
+
+impl TryFrom<Value> for Filters {
+    type Error = FilterError;
+
+    fn try_from(source: Value) -> Result<Self, FilterError> {
+        Self::parse(source)
+    }
+}
+
+impl From<Filters> for Value {
+    fn from(filters: Filters) -> Self {
+        if filters.source.is_null() { Self::Object(Map::new()) } else { filters.source }
+    }
+}
+
+fn depth(value: &Value) -> usize {
+    let inside = match value {
+        Value::Array(list) => list.iter().map(depth).max(),
+        Value::Object(map) => map.values().map(depth).max(),
+        _ => return 0,
+    };
+    1 + inside.unwrap_or(0)
+}
+
+/// Equality as Python sees it: numbers by value whatever their form, `true` equal to 1.
+pub fn same(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same(a, b)),
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| same(a, b)))
+        }
+        _ => match (number(a), number(b)) {
+            (Some(a), Some(b)) => compare_numbers(&a, &b) == Some(Ordering::Equal),
+            _ => a == b,
+        },
+    }
+}
+
+/// Order between two numbers or two texts; everything else has none.
+fn compare(a: &Value, b: &Value) -> Option<Ordering> {
+    match (a, b) {
+        (Value::String(a), Value::String(b)) => Some(a.cmp(b)),
+        _ => compare_numbers(&number(a)?, &number(b)?),
+    }
+}
+
+fn number(value: &Value) -> Option<Number> {
+    match value {
+        Value::Number(number) => Some(number.clone()),
+        Value::Bool(yes) => Some(Number::from(u8::from(*yes))),
+        _ => None,
+    }
+}
+
+fn compare_numbers(a: &Number, b: &Number) -> Option<Ordering> {
+    let whole = |n: &Number| n.as_i64().map(i128::from).or_else(|| n.as_u64().map(i128::from));
+    match (whole(a), whole(b)) {
+        (Some(a), Some(b)) => Some(a.cmp(&b)),
+        _ => a.as_f64()?.partial_cmp(&b.as_f64()?),
+    }
+}

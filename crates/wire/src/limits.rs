@@ -1,0 +1,53 @@
+//! Every bound on what a stranger, a peer or a member may cost us, in one place. Each error names its limit.
+
+/// A frame on the signaling socket, bytes. Deployed Python peers refuse more, so we send less as well.
+pub const FRAME: usize = 1 << 20;
+/// The first frame of a connection that has not registered yet, bytes.
+pub const FIRST_FRAME: usize = 64 << 10;
+/// One peer's metadata as JSON, bytes.
+pub const METADATA: usize = 64 << 10;
+/// Tags of one peer.
+pub const TAGS: usize = 64;
+/// Properties of one peer.
+pub const PROPERTIES: usize = 256;
+/// Nesting of a filter's operands.
+pub const FILTER_DEPTH: usize = 4;
+/// Conditions of one filter.
+pub const FILTER_TERMS: usize = 64;
+/// Peers of one room.
+pub const PEERS: usize = 10_000;
+/// Claims that one member may hold or wait for at once in a room.
+pub const OPEN_CLAIMS: usize = 8;
+/// Workers that one claim may ask for.
+pub const CLAIM_COUNT: u32 = 64;
+/// How long a claim may stay unused, ms.
+pub const LEASE_MS: u64 = 120_000;
+/// How long a claim stays unused if it does not say, ms.
+pub const DEFAULT_LEASE_MS: u64 = 30_000;
+/// What waits for one slow socket, bytes; beyond it the connection is dropped with a reason.
+pub const SEND_BUFFER: usize = 8 << 20;
+/// How long a socket may stay unregistered, ms.
+pub const UNREGISTERED_MS: u64 = 10_000;
+/// Body of an HTTP request, bytes.
+pub const BODY: usize = 64 << 10;
+/// Session description in an offer or an answer, bytes.
+pub const SDP: usize = 64 << 10;
+
+/// Files of one manifest.
+pub const FILES: usize = 100_000;
+/// One chunk, bytes.
+pub const CHUNK: usize = 1 << 20;
+/// A file's path in a manifest, bytes.
+pub const PATH: usize = 1024;
+/// Components of a path in a manifest.
+pub const PATH_PARTS: usize = 32;
+/// A control message between two peers, bytes.
+pub const CONTROL: usize = 64 << 10;
+/// A bulk message between two peers, bytes: what deployed Python peers send and take.
+pub const BULK: usize = 64 << 10;
+/// One line of a job's log, bytes.
+pub const LOG_LINE: usize = 16 << 10;
+/// A stage's configuration, bytes.
+pub const CONFIG: usize = 256 << 10;
+/// Stages of one job.
+pub const STAGES: usize = 16;

@@ -1,0 +1,104 @@
+//! What must be remembered over a restart. Presence, metadata and pings are not among it.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{MemberId, PublicKey, RoomId, Time};
+
+/// How long a room lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RoomKind {
+    /// Made by `/create-room` without a body: two hours, and gone when its last peer has been gone for the grace period.
+    Ephemeral,
+    /// Made with a name: 30 days, or as asked.
+    Named,
+}
+
+/// A room, as the store keeps it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoomRecord {
+    /// The room.
+    pub room_id: RoomId,
+    /// The password that its peers show. A secret: never logged.
+    pub token: String,
+    /// Who made it.
+    pub created_by: MemberId,
+    /// When.
+    pub created_at: Time,
+    /// Its name, for people.
+    pub name: Option<String>,
+    /// How long it lives.
+    pub kind: RoomKind,
+    /// Its time to live, ms; `None`: for ever. What an extension and a connected peer add.
+    pub ttl_ms: Option<u64>,
+    /// When it ends; `None`: never.
+    pub expires_at: Option<Time>,
+    /// Raised by one and committed whenever the room is loaded: the first half of every fence.
+    pub epoch: u64,
+}
+
+/// What a member may do in a room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum MemberRole {
+    /// Made it.
+    Owner,
+    /// Came in with the token.
+    Member,
+}
+
+/// That somebody belongs to a room.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MembershipRecord {
+    /// The room.
+    pub room_id: RoomId,
+    /// Who.
+    pub member: MemberId,
+    /// As what.
+    pub role: MemberRole,
+    /// Since when.
+    pub joined_at: Time,
+}
+
+/// Where an identity comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IdentityKind {
+    /// `/anonymous-signin`: goes with its last connection.
+    Anonymous,
+    /// An installation's key: stays.
+    Key,
+}
+
+/// Somebody who has signed in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IdentityRecord {
+    /// The subject of its tokens.
+    pub member: MemberId,
+    /// Where it comes from.
+    pub kind: IdentityKind,
+    /// The name that old programs use as peer id; for keys, the member id.
+    pub username: String,
+    /// Its key, for [`IdentityKind::Key`].
+    pub key: Option<PublicKey>,
+    /// When it signed in first.
+    pub created_at: Time,
+}
+
+/// One change to the store. A batch of them is written whole or not at all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Change {
+    /// Insert or replace a room; refused if the stored epoch is higher than the record's.
+    PutRoom(RoomRecord),
+    /// Remove a room and its memberships.
+    DeleteRoom(RoomId),
+    /// Insert or replace a membership.
+    PutMembership(MembershipRecord),
+    /// Remove a membership.
+    DeleteMembership(RoomId, MemberId),
+    /// Insert or replace an identity.
+    PutIdentity(IdentityRecord),
+    /// Remove an identity.
+    DeleteIdentity(MemberId),
+}

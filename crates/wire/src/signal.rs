@@ -1,0 +1,499 @@
+//! The signaling socket: register, discover, update, relay, claim.
+//!
+//! A peer's frame is read by [`FromPeer::decode`], which looks only at what the server needs: a relayed frame is never parsed
+//! as a whole and goes on as the very text that came. Both directions are written by `encode`.
+
+use std::borrow::Cow;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::claim::{
+    Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, HeldClaim, Release,
+};
+use crate::{Code, ErrorFrame, Filters, Metadata, PeerId, RoomId, Text, limits};
+
+/// Peer to server.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum FromPeer {
+    /// I am this peer of this room.
+    Register(Box<Register>),
+    /// Who is there?
+    DiscoverPeers(Discover),
+    /// I have changed.
+    UpdateMetadata(UpdateMetadata),
+    /// Book a worker.
+    Claim(Claim),
+    /// Give a claim back.
+    Release(Release),
+    /// The client of this claim has come.
+    ClaimUsed(ClaimUsed),
+    /// The slot of this claim is free.
+    ClaimReleased(ClaimReleased),
+    /// Nothing; old programs may send it.
+    Ping,
+    /// Nothing; an answer to the server's ping, which expects none.
+    Pong,
+    /// To another peer of the room.
+    #[serde(untagged)]
+    Relay(Relay),
+}
+
+/// `register`.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Register {
+    /// Required with an id token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peer_id: Option<PeerId>,
+    /// `worker`, `client` or `peer`.
+    #[serde(default = "peer_role")]
+    pub role: String,
+    /// Tags and properties.
+    #[serde(default)]
+    pub metadata: Metadata,
+    /// Python workers ask to lead their mesh.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_admin: bool,
+    /// The room.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<RoomId>,
+    /// The room's password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+    /// Credential of an account or a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<String>,
+    /// Credential of an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jwt: Option<String>,
+    /// Credential of an anonymous or key sign-in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id_token: Option<String>,
+    /// What the peer can beyond the old protocol, e.g. [`crate::CLAIMS`].
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// Claims that a worker still holds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<HeldClaim>,
+}
+
+/// Without the credentials: they must not reach a log.
+impl std::fmt::Debug for Register {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Register")
+            .field("peer_id", &self.peer_id)
+            .field("role", &self.role)
+            .field("room_id", &self.room_id)
+            .finish_non_exhaustive()
+    }
+}
+
+fn peer_role() -> String {
+    "peer".to_owned()
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+fn is_false(value: &bool) -> bool {
+    !value
+}
+
+/// `discover_peers`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Discover {
+    /// The asker.
+    pub from_peer_id: PeerId,
+    /// Missing or `null`: everybody.
+    #[serde(default)]
+    pub filters: Filters,
+}
+
+/// `update_metadata`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UpdateMetadata {
+    /// The sender.
+    pub peer_id: PeerId,
+    /// What has changed.
+    pub metadata: Metadata,
+    /// Only if these conditions hold for the sender's own metadata; else an error `CONFLICT`.
+    #[serde(default, rename = "if", skip_serializing_if = "Option::is_none")]
+    pub condition: Option<Filters>,
+    /// Comes back in the confirmation or the error.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+}
+
+/// A frame for another peer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Relay {
+    /// Its type.
+    pub kind: RelayKind,
+    /// The peer it says it comes from.
+    pub from: PeerId,
+    /// The peer it is for.
+    pub to: PeerId,
+    /// The whole frame.
+    pub text: Text,
+}
+
+impl Serialize for Relay {
+    fn serialize<S: serde::Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        serde_json::from_str::<&RawValue>(&self.text).map_err(serde::ser::Error::custom)?.serialize(to)
+    }
+}
+
+/// Frames that are handed on as they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RelayKind {
+    /// `peer_message {from_peer_id, to_peer_id, payload}`.
+    PeerMessage,
+    /// `offer {sender, target, sdp}`.
+    Offer,
+    /// `answer {sender, target, sdp}`.
+    Answer,
+    /// `candidate {sender, target, candidate}`.
+    Candidate,
+    /// `error {target, …}`: a busy worker's answer to an offer.
+    Error,
+}
+
+/// Why a frame could not be read. The server answers with an error frame, or not at all where old programs expect silence.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Not a JSON object.
+    #[error("Invalid JSON format")]
+    InvalidJson,
+    /// A required field is missing.
+    #[error("Missing required fields: {0}")]
+    Missing(String),
+    /// A field has the wrong form.
+    #[error("{0}")]
+    Invalid(String),
+    /// No such message.
+    #[error("Unknown message type: {0}")]
+    UnknownType(String),
+    /// To be dropped without an answer: an offer, answer or candidate without its ends, or an `error`.
+    #[error("ignored")]
+    Ignored,
+}
+
+impl DecodeError {
+    /// The answer, if there is to be one.
+    pub fn frame(&self) -> Option<ErrorFrame> {
+        let code = match self {
+            Self::InvalidJson => Code::InvalidJson,
+            Self::Missing(_) | Self::Invalid(_) => Code::InvalidMessage,
+            Self::UnknownType(_) => Code::UnknownMessageType,
+            Self::Ignored => return None,
+        };
+        Some(ErrorFrame::new(code, self.to_string()))
+    }
+}
+
+/// What every frame is looked at for first; everything else is skipped, not built.
+#[derive(Deserialize)]
+struct Head<'a> {
+    #[serde(borrow, default, rename = "type")]
+    kind: Option<Cow<'a, str>>,
+    #[serde(borrow, default)]
+    from_peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    to_peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    payload: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    sender: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    target: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    metadata: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    role: Option<&'a RawValue>,
+}
+
+/// What Python takes for a missing value.
+fn is_empty(raw: Option<&RawValue>) -> bool {
+    raw.is_none_or(|raw| matches!(raw.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "{}" | "[]"))
+}
+
+fn missing(fields: &[(&str, Option<&RawValue>)]) -> Result<(), DecodeError> {
+    let list: Vec<&str> = fields.iter().filter(|(_, raw)| is_empty(*raw)).map(|(name, _)| *name).collect();
+    if list.is_empty() { Ok(()) } else { Err(DecodeError::Missing(list.join(", "))) }
+}
+
+fn peer(raw: Option<&RawValue>) -> Option<PeerId> {
+    serde_json::from_str(raw?.get()).ok()
+}
+
+impl FromPeer {
+    /// Reads one frame.
+    pub fn decode(text: &Text) -> Result<Self, DecodeError> {
+        let head: Head<'_> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
+        let kind = head.kind.as_deref().unwrap_or("");
+        match kind {
+            "peer_message" => {
+                missing(&[
+                    ("from_peer_id", head.from_peer_id),
+                    ("to_peer_id", head.to_peer_id),
+                    ("payload", head.payload),
+                ])?;
+                relay(RelayKind::PeerMessage, head.from_peer_id, head.to_peer_id, text.clone())
+                    .ok_or_else(|| DecodeError::Invalid("from_peer_id and to_peer_id must be peer ids".to_owned()))
+            }
+            "offer" | "answer" | "candidate" | "error" => relay_plain(kind, &head, text),
+            "register" => body(text).map(|register| Self::Register(Box::new(register))),
+            "discover_peers" => {
+                missing(&[("from_peer_id", head.from_peer_id)])?;
+                body(text).map(Self::DiscoverPeers)
+            }
+            "update_metadata" => {
+                missing(&[("peer_id", head.peer_id), ("metadata", head.metadata)])?;
+                body(text).map(Self::UpdateMetadata)
+            }
+            "claim" => body(text).map(Self::Claim),
+            "release" => body(text).map(Self::Release),
+            "claim_used" => body(text).map(Self::ClaimUsed),
+            "claim_released" => body(text).map(Self::ClaimReleased),
+            "ping" => Ok(Self::Ping),
+            "pong" => Ok(Self::Pong),
+            other => Err(DecodeError::UnknownType(other.chars().filter(|c| !c.is_control()).take(64).collect())),
+        }
+    }
+
+    /// Writes one frame.
+    pub fn encode(&self) -> Text {
+        match self {
+            Self::Relay(relay) => relay.text.clone(),
+            other => encode(other),
+        }
+    }
+
+    /// A `peer_message`.
+    pub fn peer_message(from: &PeerId, to: &PeerId, payload: &Value) -> Self {
+        let value =
+            serde_json::json!({"type": "peer_message", "from_peer_id": from, "to_peer_id": to, "payload": payload});
+        Self::Relay(Relay {
+            kind: RelayKind::PeerMessage,
+            from: from.clone(),
+            to: to.clone(),
+            text: value.to_string().into(),
+        })
+    }
+
+    /// An `offer` or an `answer`; `more` are keys beside the original's, which old peers do not see.
+    pub fn description(
+        kind: RelayKind,
+        from: &PeerId,
+        to: &PeerId,
+        sdp: &str,
+        more: serde_json::Map<String, Value>,
+    ) -> Self {
+        let name = if kind == RelayKind::Offer { "offer" } else { "answer" };
+        let mut value = serde_json::json!({"type": name, "sender": from, "target": to, "sdp": sdp});
+        if let Value::Object(map) = &mut value {
+            map.extend(more);
+        }
+        Self::Relay(Relay { kind, from: from.clone(), to: to.clone(), text: value.to_string().into() })
+    }
+}
+
+fn relay(kind: RelayKind, from: Option<&RawValue>, to: Option<&RawValue>, text: Text) -> Option<FromPeer> {
+    Some(FromPeer::Relay(Relay { kind, from: peer(from)?, to: peer(to)?, text }))
+}
+
+fn relay_plain(kind: &str, head: &Head<'_>, text: &Text) -> Result<FromPeer, DecodeError> {
+    let kind = match kind {
+        "offer" => RelayKind::Offer,
+        "answer" => RelayKind::Answer,
+        "candidate" => RelayKind::Candidate,
+        _ => RelayKind::Error,
+    };
+    // An old worker's `error` names only its target; whoever sent it is known by its connection.
+    let from = if kind == RelayKind::Error { head.sender.or(head.target) } else { head.sender };
+    // A worker skips its challenge for an offer with `role: "client"`, so no peer may say that of itself.
+    let text = if kind == RelayKind::Offer && head.role.is_some() { without_role(text)? } else { text.clone() };
+    relay(kind, from, head.target, text).ok_or(DecodeError::Ignored)
+}
+
+fn without_role(text: &Text) -> Result<Text, DecodeError> {
+    let mut value: serde_json::Map<String, Value> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
+    value.remove("role");
+    Ok(Value::Object(value).to_string().into())
+}
+
+fn body<'a, T: Deserialize<'a>>(text: &'a Text) -> Result<T, DecodeError> {
+    serde_json::from_str(text).map_err(|error| DecodeError::Invalid(error.to_string()))
+}
+
+fn encode(frame: &impl Serialize) -> Text {
+    // Nothing in a frame can fail to be written: no maps with keys that are not texts, no failing `Serialize`.
+    serde_json::to_string(frame).unwrap_or_default().into()
+}
+
+/// One peer in a [`ToPeer::PeerList`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct PeerEntry {
+    /// The peer.
+    pub peer_id: PeerId,
+    /// Its role.
+    pub role: String,
+    /// What it tells about itself; its `status` is what the room knows to be true.
+    pub metadata: Metadata,
+    /// Unix seconds.
+    pub connected_at: f64,
+}
+
+/// Server to peer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ToPeer {
+    /// You are in.
+    RegisteredAuth(Box<RegisteredAuth>),
+    /// Who is there.
+    PeerList {
+        /// The asker.
+        to_peer_id: PeerId,
+        /// Who matches, in the order they joined.
+        peers: Vec<PeerEntry>,
+        /// How many.
+        count: usize,
+    },
+    /// Your update is in force: every discovery from now on sees it.
+    MetadataUpdated {
+        /// The peer.
+        peer_id: PeerId,
+        /// The whole metadata now.
+        metadata: Metadata,
+        /// Of the request.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        request_id: Option<String>,
+    },
+    /// Book-keeping of claims.
+    Claimed(Claimed),
+    /// In line.
+    ClaimWaiting(ClaimWaiting),
+    /// No worker.
+    ClaimRefused(ClaimRefused),
+    /// A client may come.
+    ClaimGranted(ClaimGranted),
+    /// A claim is over.
+    ClaimEnded(ClaimEnded),
+    /// Something was refused.
+    Error(ErrorFrame),
+    /// The server is alive; no answer is expected.
+    Ping,
+    /// Another peer's message.
+    PeerMessage {
+        /// Who sent it.
+        from_peer_id: PeerId,
+        /// Us.
+        to_peer_id: PeerId,
+        /// What it says.
+        payload: Value,
+    },
+    /// Another peer's session description.
+    Offer(Description),
+    /// The answer to ours.
+    Answer(Description),
+    /// A late candidate; ours put all of them into the description.
+    Candidate(Value),
+    /// A frame that is handed on as it came. Only sent, never read.
+    #[serde(skip)]
+    Relayed(Text),
+    /// A type that we do not know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// An `offer` or `answer` as its target reads it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Description {
+    /// Who sent it.
+    pub sender: PeerId,
+    /// Us.
+    pub target: PeerId,
+    /// The session description.
+    pub sdp: String,
+    /// The job that the link is for, from our own peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<crate::JobId>,
+    /// The claim that the sender holds, from our own peers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claim_id: Option<crate::ClaimId>,
+}
+
+/// `registered_auth`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegisteredAuth {
+    /// The room.
+    pub room_id: RoomId,
+    /// The room's password, as the peer itself sent it.
+    #[serde(default)]
+    pub token: Option<String>,
+    /// The peer.
+    pub peer_id: PeerId,
+    /// Every worker leads its own mesh, so that old workers run the loop that survives errors.
+    #[serde(default)]
+    pub admin_peer_id: Option<PeerId>,
+    /// Empty: there is no mesh.
+    #[serde(default)]
+    pub peer_list: Vec<PeerId>,
+    /// Empty: there is no mesh.
+    #[serde(default)]
+    pub peer_metadata: Value,
+    /// How to find a way to other peers. Only the keys that old peers know.
+    #[serde(default)]
+    pub ice_servers: Vec<IceServer>,
+    /// The same for a mesh.
+    #[serde(default)]
+    pub mesh_ice_servers: Vec<IceServer>,
+    /// Version of the server.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server_version: Option<String>,
+    /// What the server can beyond the old protocol.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub features: Vec<String>,
+    /// When the room ends, Unix seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+}
+
+/// An ICE server. Old peers unpack it as keyword arguments: no other key may ever be added.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct IceServer {
+    /// `stun:host:port` or `turn:…`.
+    pub urls: Vec<String>,
+    /// For `turn:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// For `turn:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
+}
+
+impl ToPeer {
+    /// Writes one frame.
+    pub fn encode(&self) -> Text {
+        match self {
+            Self::Relayed(text) => text.clone(),
+            other => encode(other),
+        }
+    }
+
+    /// Reads one frame; a type that we do not know is [`ToPeer::Unknown`].
+    pub fn decode(text: &str) -> Result<Self, DecodeError> {
+        if text.len() > limits::FRAME {
+            return Err(DecodeError::Invalid(format!(
+                "frame of {} bytes, at most {} are allowed",
+                text.len(),
+                limits::FRAME
+            )));
+        }
+        serde_json::from_str(text).map_err(|error| {
+            if error.is_data() { DecodeError::Invalid(error.to_string()) } else { DecodeError::InvalidJson }
+        })
+    }
+}

@@ -1,0 +1,1 @@
+//! Links to sessions, the trainer process, GPU facts.
