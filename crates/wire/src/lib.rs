@@ -12,6 +12,7 @@
 //! `docs/protocol.md`.
 
 pub mod claim;
+mod decode;
 pub mod error;
 pub mod filter;
 pub mod http;
@@ -24,12 +25,13 @@ pub mod record;
 pub mod signal;
 mod time;
 
+pub use decode::DecodeError;
 pub use error::{Code, ErrorFrame};
 pub use filter::Filters;
 pub use id::{ClaimId, ConnId, Fence, InvalidId, JobId, MemberId, NodeId, PeerId, RoomId};
 pub use key::{InvalidKey, PublicKey, Signature};
 pub use metadata::Metadata;
-pub use signal::{DecodeError, FromPeer, ToPeer};
+pub use signal::{FromPeer, ToPeer};
 pub use time::Time;
 
 /// One text frame: reference-counted UTF-8, so that a relayed frame is never copied.

@@ -3,8 +3,6 @@
 //! A peer's frame is read by [`FromPeer::decode`], which looks only at what the server needs: a relayed frame is never parsed
 //! as a whole and goes on as the very text that came. Both directions are written by `encode`.
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -12,7 +10,7 @@ use serde_json::value::RawValue;
 use crate::claim::{
     Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, HeldClaim, Release,
 };
-use crate::{Code, ErrorFrame, Filters, Metadata, PeerId, RoomId, Text, limits};
+use crate::{DecodeError, ErrorFrame, Filters, Metadata, PeerId, RoomId, Text, limits};
 
 /// Peer to server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -158,111 +156,7 @@ pub enum RelayKind {
     Error,
 }
 
-/// Why a frame could not be read. The server answers with an error frame, or not at all where old programs expect silence.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum DecodeError {
-    /// Not a JSON object.
-    #[error("Invalid JSON format")]
-    InvalidJson,
-    /// A required field is missing.
-    #[error("Missing required fields: {0}")]
-    Missing(String),
-    /// A field has the wrong form.
-    #[error("{0}")]
-    Invalid(String),
-    /// No such message.
-    #[error("Unknown message type: {0}")]
-    UnknownType(String),
-    /// To be dropped without an answer: an offer, answer or candidate without its ends, or an `error`.
-    #[error("ignored")]
-    Ignored,
-}
-
-impl DecodeError {
-    /// The answer, if there is to be one.
-    pub fn frame(&self) -> Option<ErrorFrame> {
-        let code = match self {
-            Self::InvalidJson => Code::InvalidJson,
-            Self::Missing(_) | Self::Invalid(_) => Code::InvalidMessage,
-            Self::UnknownType(_) => Code::UnknownMessageType,
-            Self::Ignored => return None,
-        };
-        Some(ErrorFrame::new(code, self.to_string()))
-    }
-}
-
-/// What every frame is looked at for first; everything else is skipped, not built.
-#[derive(Deserialize)]
-struct Head<'a> {
-    #[serde(borrow, default, rename = "type")]
-    kind: Option<Cow<'a, str>>,
-    #[serde(borrow, default)]
-    from_peer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    to_peer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    payload: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    sender: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    target: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    peer_id: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    metadata: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    role: Option<&'a RawValue>,
-}
-
-/// What Python takes for a missing value.
-fn is_empty(raw: Option<&RawValue>) -> bool {
-    raw.is_none_or(|raw| matches!(raw.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "{}" | "[]"))
-}
-
-fn missing(fields: &[(&str, Option<&RawValue>)]) -> Result<(), DecodeError> {
-    let list: Vec<&str> = fields.iter().filter(|(_, raw)| is_empty(*raw)).map(|(name, _)| *name).collect();
-    if list.is_empty() { Ok(()) } else { Err(DecodeError::Missing(list.join(", "))) }
-}
-
-fn peer(raw: Option<&RawValue>) -> Option<PeerId> {
-    serde_json::from_str(raw?.get()).ok()
-}
-
 impl FromPeer {
-    /// Reads one frame.
-    pub fn decode(text: &Text) -> Result<Self, DecodeError> {
-        let head: Head<'_> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
-        let kind = head.kind.as_deref().unwrap_or("");
-        match kind {
-            "peer_message" => {
-                missing(&[
-                    ("from_peer_id", head.from_peer_id),
-                    ("to_peer_id", head.to_peer_id),
-                    ("payload", head.payload),
-                ])?;
-                relay(RelayKind::PeerMessage, head.from_peer_id, head.to_peer_id, text.clone())
-                    .ok_or_else(|| DecodeError::Invalid("from_peer_id and to_peer_id must be peer ids".to_owned()))
-            }
-            "offer" | "answer" | "candidate" | "error" => relay_plain(kind, &head, text),
-            "register" => body(text).map(|register| Self::Register(Box::new(register))),
-            "discover_peers" => {
-                missing(&[("from_peer_id", head.from_peer_id)])?;
-                body(text).map(Self::DiscoverPeers)
-            }
-            "update_metadata" => {
-                missing(&[("peer_id", head.peer_id), ("metadata", head.metadata)])?;
-                body(text).map(Self::UpdateMetadata)
-            }
-            "claim" => body(text).map(Self::Claim),
-            "release" => body(text).map(Self::Release),
-            "claim_used" => body(text).map(Self::ClaimUsed),
-            "claim_released" => body(text).map(Self::ClaimReleased),
-            "ping" => Ok(Self::Ping),
-            "pong" => Ok(Self::Pong),
-            other => Err(DecodeError::UnknownType(other.chars().filter(|c| !c.is_control()).take(64).collect())),
-        }
-    }
-
     /// Writes one frame.
     pub fn encode(&self) -> Text {
         match self {
@@ -298,34 +192,6 @@ impl FromPeer {
         }
         Self::Relay(Relay { kind, from: from.clone(), to: to.clone(), text: value.to_string().into() })
     }
-}
-
-fn relay(kind: RelayKind, from: Option<&RawValue>, to: Option<&RawValue>, text: Text) -> Option<FromPeer> {
-    Some(FromPeer::Relay(Relay { kind, from: peer(from)?, to: peer(to)?, text }))
-}
-
-fn relay_plain(kind: &str, head: &Head<'_>, text: &Text) -> Result<FromPeer, DecodeError> {
-    let kind = match kind {
-        "offer" => RelayKind::Offer,
-        "answer" => RelayKind::Answer,
-        "candidate" => RelayKind::Candidate,
-        _ => RelayKind::Error,
-    };
-    // An old worker's `error` names only its target; whoever sent it is known by its connection.
-    let from = if kind == RelayKind::Error { head.sender.or(head.target) } else { head.sender };
-    // A worker skips its challenge for an offer with `role: "client"`, so no peer may say that of itself.
-    let text = if kind == RelayKind::Offer && head.role.is_some() { without_role(text)? } else { text.clone() };
-    relay(kind, from, head.target, text).ok_or(DecodeError::Ignored)
-}
-
-fn without_role(text: &Text) -> Result<Text, DecodeError> {
-    let mut value: serde_json::Map<String, Value> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
-    value.remove("role");
-    Ok(Value::Object(value).to_string().into())
-}
-
-fn body<'a, T: Deserialize<'a>>(text: &'a Text) -> Result<T, DecodeError> {
-    serde_json::from_str(text).map_err(|error| DecodeError::Invalid(error.to_string()))
 }
 
 fn encode(frame: &impl Serialize) -> Text {
