@@ -2,7 +2,7 @@
 //! (bytes), between a worker and a client that may both sit behind NAT.
 //!
 //! The port is [`Link`] and the [`Connector`] that makes links by one offer and one answer. Two implementations:
-//! [`memory`], for tests and one process, and `webrtc`, data channels over UDP. One conformance suite
+//! [`memory`], for tests and one process, and [`webrtc`], data channels over UDP. One conformance suite
 //! (`tests/it/`) runs over both.
 //!
 //! # Contract
@@ -11,7 +11,8 @@
 //!   order. [`Link::next`] answers waiting control messages before bulk ones.
 //! - `send_*` waits while the receiver is behind: a reader that stops reading stops the sender, memory stays bounded.
 //! - A link ends once. Then `send_*` fails and `next` keeps answering [`LinkEvent::Closed`]. What the peer sent
-//!   before its own clean close still comes out of `next` first.
+//!   before its own clean close still comes out of `next` first. A link that is dropped without [`Link::close`] is
+//!   lost to the peer.
 //! - Nothing here proves who the peer is: [`Link::binding`] names the two ends of this very connection, and the
 //!   session signs that.
 //!
@@ -21,9 +22,11 @@
 mod error;
 pub mod memory;
 mod port;
+mod sdp;
+pub mod webrtc;
 
 pub use error::{CloseReason, LinkError};
 pub use port::{
-    AnsweredLink, Binding, Connector, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE,
-    OfferedLink, PathInfo, PathKind,
+    AnsweredLink, Binding, Connector, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, OfferedLink, PathInfo,
+    PathKind,
 };

@@ -19,11 +19,11 @@ pub const MAX_BULK_MESSAGE: usize = 64 * 1024;
 #[async_trait]
 pub trait Link: Send + Sync + 'static {
     /// Sends one control message (UTF-8 JSON text, 1 byte to [`MAX_CONTROL_MESSAGE`]), ordered among control
-    /// messages. Waits for room; dropped while it waits, the message is not sent.
+    /// messages. Waits for room. Dropped before it answers, the message may or may not be sent.
     async fn send_control(&self, text: String) -> Result<(), LinkError>;
 
-    /// Sends one bulk message (1 byte to [`MAX_BULK_MESSAGE`]), ordered among bulk messages. Waits for room; dropped
-    /// while it waits, the message is not sent.
+    /// Sends one bulk message (1 byte to [`MAX_BULK_MESSAGE`]), ordered among bulk messages. Waits for room. Dropped
+    /// before it answers, the message may or may not be sent.
     async fn send_bulk(&self, data: Bytes) -> Result<(), LinkError>;
 
     /// The next thing that happened. Cancel safe. After [`LinkEvent::Closed`] it keeps answering that.
@@ -115,11 +115,7 @@ pub trait OfferedLink: Send {
     fn sdp(&self) -> &str;
 
     /// Takes the peer's answer and waits until the channels are open.
-    async fn connect(
-        self: Box<Self>,
-        answer_sdp: &str,
-        timeout: Duration,
-    ) -> Result<Arc<dyn Link>, LinkError>;
+    async fn connect(self: Box<Self>, answer_sdp: &str, timeout: Duration) -> Result<Arc<dyn Link>, LinkError>;
 }
 
 /// A link whose answer has still to reach the peer. Dropping it gives everything back.
@@ -134,9 +130,5 @@ pub trait AnsweredLink: Send {
 
 /// Refuses a message that is empty or longer than `limit`, before anything of it is sent.
 pub(crate) fn check_size(len: usize, limit: usize) -> Result<(), LinkError> {
-    if (1..=limit).contains(&len) {
-        Ok(())
-    } else {
-        Err(LinkError::Size { len, limit })
-    }
+    if (1..=limit).contains(&len) { Ok(()) } else { Err(LinkError::Size { len, limit }) }
 }

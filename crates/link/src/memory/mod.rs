@@ -51,9 +51,7 @@ impl Network {
 
     /// A connector to this network; all are alike.
     pub fn connector(&self) -> MemoryConnector {
-        MemoryConnector {
-            network: self.clone(),
-        }
+        MemoryConnector { network: self.clone() }
     }
 
     /// Loses every link that exists, on both sides. New ones can be made.
@@ -87,11 +85,7 @@ impl Shared {
     }
 
     fn check_up(&self) -> Result<(), LinkError> {
-        if self.down {
-            Err(LinkError::Connect("the network is down".into()))
-        } else {
-            Ok(())
-        }
+        if self.down { Err(LinkError::Connect("the network is down".into())) } else { Ok(()) }
     }
 }
 
@@ -109,10 +103,7 @@ impl Connector for MemoryConnector {
         let token = format!("memory offer {number}");
         shared.offers.insert(token.clone(), number);
         drop(shared);
-        Ok(Box::new(Offered {
-            network: self.network.clone(),
-            token,
-        }))
+        Ok(Box::new(Offered { network: self.network.clone(), token }))
     }
 
     async fn answer(&self, offer_sdp: &str) -> Result<Box<dyn AnsweredLink>, LinkError> {
@@ -128,21 +119,9 @@ impl Connector for MemoryConnector {
         shared.links.push(Arc::downgrade(theirs.fate()));
         let token = format!("memory answer {answerer}");
         let (taken, connected) = oneshot::channel();
-        shared.answers.insert(
-            token.clone(),
-            Meeting {
-                offer: offer_sdp.into(),
-                end: theirs,
-                taken,
-            },
-        );
+        shared.answers.insert(token.clone(), Meeting { offer: offer_sdp.into(), end: theirs, taken });
         drop(shared);
-        Ok(Box::new(Answered {
-            network: self.network.clone(),
-            token,
-            end: Some(ours),
-            connected,
-        }))
+        Ok(Box::new(Answered { network: self.network.clone(), token, end: Some(ours), connected }))
     }
 }
 
@@ -164,29 +143,15 @@ impl OfferedLink for Offered {
         &self.token
     }
 
-    async fn connect(
-        self: Box<Self>,
-        answer_sdp: &str,
-        _timeout: Duration,
-    ) -> Result<Arc<dyn Link>, LinkError> {
+    async fn connect(self: Box<Self>, answer_sdp: &str, _timeout: Duration) -> Result<Arc<dyn Link>, LinkError> {
         let mut shared = self.network.lock();
         shared.check_up()?;
-        if shared
-            .answers
-            .get(answer_sdp)
-            .is_none_or(|meeting| meeting.offer != self.token)
-        {
+        if shared.answers.get(answer_sdp).is_none_or(|meeting| meeting.offer != self.token) {
             return Err(LinkError::Sdp("not an answer to this offer".into()));
         }
-        let meeting = shared
-            .answers
-            .remove(answer_sdp)
-            .ok_or(LinkError::Closed(CloseReason::Lost))?;
+        let meeting = shared.answers.remove(answer_sdp).ok_or(LinkError::Closed(CloseReason::Lost))?;
         drop(shared);
-        meeting
-            .taken
-            .send(())
-            .map_err(|()| LinkError::Connect("the peer gave up".into()))?;
+        meeting.taken.send(()).map_err(|()| LinkError::Connect("the peer gave up".into()))?;
         Ok(Arc::new(meeting.end))
     }
 }
@@ -216,10 +181,7 @@ impl AnsweredLink for Answered {
             Ok(Err(_)) => return Err(LinkError::Connect("the offer is gone".into())),
             Ok(Ok(())) => {}
         }
-        let end = self
-            .end
-            .take()
-            .ok_or(LinkError::Closed(CloseReason::ByUs))?;
+        let end = self.end.take().ok_or(LinkError::Closed(CloseReason::ByUs))?;
         Ok(Arc::new(end))
     }
 }

@@ -7,9 +7,7 @@ use bytes::Bytes;
 use tokio::sync::{Mutex, mpsc, watch};
 
 use crate::error::{CloseReason, LinkError};
-use crate::port::{
-    Binding, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, PathInfo, PathKind, check_size,
-};
+use crate::port::{Binding, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, PathInfo, PathKind, check_size};
 
 /// Messages that wait in one flow of one direction: 16 × 64 KiB = 1 MiB, the receive window of the real link.
 const QUEUE: usize = 16;
@@ -67,40 +65,26 @@ struct Inbox {
 impl End {
     /// The offerer's end and the answerer's end of a new link.
     pub(super) fn pair(offerer: [u8; 32], answerer: [u8; 32]) -> (Self, Self) {
-        let fate = Arc::new(Fate {
-            end: watch::Sender::new(None),
-        });
+        let fate = Arc::new(Fate { end: watch::Sender::new(None) });
         let (control_to_answerer, answerer_control) = mpsc::channel(QUEUE);
         let (bulk_to_answerer, answerer_bulk) = mpsc::channel(QUEUE);
         let (control_to_offerer, offerer_control) = mpsc::channel(QUEUE);
         let (bulk_to_offerer, offerer_bulk) = mpsc::channel(QUEUE);
         let offering = Self {
             side: Side::Offerer,
-            binding: Binding {
-                local: offerer,
-                remote: answerer,
-            },
+            binding: Binding { local: offerer, remote: answerer },
             fate: fate.clone(),
             control: control_to_answerer,
             bulk: bulk_to_answerer,
-            inbox: Mutex::new(Inbox {
-                control: offerer_control,
-                bulk: offerer_bulk,
-            }),
+            inbox: Mutex::new(Inbox { control: offerer_control, bulk: offerer_bulk }),
         };
         let answering = Self {
             side: Side::Answerer,
-            binding: Binding {
-                local: answerer,
-                remote: offerer,
-            },
+            binding: Binding { local: answerer, remote: offerer },
             fate,
             control: control_to_offerer,
             bulk: bulk_to_offerer,
-            inbox: Mutex::new(Inbox {
-                control: answerer_control,
-                bulk: answerer_bulk,
-            }),
+            inbox: Mutex::new(Inbox { control: answerer_control, bulk: answerer_bulk }),
         };
         (offering, answering)
     }
@@ -167,11 +151,7 @@ impl Link for End {
             Some(data) = inbox.bulk.recv() => return LinkEvent::Bulk(data),
         };
         let reason = self.reason(ending);
-        let leftover = if reason == CloseReason::ByPeer {
-            inbox.leftover()
-        } else {
-            None
-        };
+        let leftover = if reason == CloseReason::ByPeer { inbox.leftover() } else { None };
         leftover.unwrap_or(LinkEvent::Closed(reason))
     }
 
@@ -180,14 +160,7 @@ impl Link for End {
     }
 
     fn path(&self) -> PathInfo {
-        PathInfo {
-            kind: PathKind::Memory,
-            local: None,
-            remote: None,
-            relayed: false,
-            bulk: true,
-            receive_buffer: None,
-        }
+        PathInfo { kind: PathKind::Memory, local: None, remote: None, relayed: false, bulk: true, receive_buffer: None }
     }
 
     async fn close(&self) {
@@ -197,6 +170,6 @@ impl Link for End {
 
 impl Drop for End {
     fn drop(&mut self) {
-        self.fate.finish(Ending::ClosedBy(self.side));
+        self.fate.cut();
     }
 }

@@ -1,0 +1,209 @@
+//! Offer and answer: from a configuration and the peer's description to open channels.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::webrtc::data_channel::{DataChannel, DataChannelEvent};
+use ::webrtc::peer_connection::{RTCSessionDescription, crypto};
+use async_trait::async_trait;
+
+use super::link::{Flows, WebRtcLink};
+use super::peer::{Channels, Peer, stack};
+use super::{BULK_LABEL, CONTROL_LABEL, Config};
+use crate::error::{CloseReason, LinkError};
+use crate::port::{AnsweredLink, Binding, Connector, Link, OfferedLink};
+use crate::sdp::{Description, SdpError};
+
+/// Makes links over WebRTC.
+#[derive(Debug, Clone)]
+pub struct WebRtcConnector {
+    config: Config,
+}
+
+impl WebRtcConnector {
+    /// A connector; it opens nothing yet. Use it within a tokio runtime.
+    pub fn new(config: Config) -> Self {
+        Self { config }
+    }
+}
+
+#[async_trait]
+impl Connector for WebRtcConnector {
+    async fn offer(&self) -> Result<Box<dyn OfferedLink>, LinkError> {
+        let (peer, _) = Peer::open(&self.config).await?;
+        let control = peer.pc.create_data_channel(CONTROL_LABEL, None).await.map_err(stack)?;
+        let bulk = peer.pc.create_data_channel(BULK_LABEL, None).await.map_err(stack)?;
+        let offer = peer.pc.create_offer(None).await.map_err(stack)?;
+        peer.pc.set_local_description(offer).await.map_err(stack)?;
+        let sdp = peer.description().await?;
+        Ok(Box::new(Offered { peer, flows: Flows::Both { control, bulk }, sdp }))
+    }
+
+    async fn answer(&self, offer_sdp: &str) -> Result<Box<dyn AnsweredLink>, LinkError> {
+        let theirs = Description::parse(offer_sdp)?;
+        let (peer, channels) = Peer::open(&self.config).await?;
+        let offer = RTCSessionDescription::offer(offer_sdp.to_owned()).map_err(unacceptable)?;
+        peer.pc.set_remote_description(offer).await.map_err(unacceptable)?;
+        let answer = peer.pc.create_answer(None).await.map_err(unacceptable)?;
+        peer.pc.set_local_description(answer).await.map_err(unacceptable)?;
+        let sdp = peer.description().await?;
+        Ok(Box::new(Answered { peer, channels, theirs, sdp }))
+    }
+}
+
+impl From<SdpError> for LinkError {
+    fn from(error: SdpError) -> Self {
+        Self::Sdp(error.to_string())
+    }
+}
+
+/// What the stack says against a peer's description.
+fn unacceptable(error: impl std::fmt::Display) -> LinkError {
+    LinkError::Sdp(error.to_string())
+}
+
+struct Offered {
+    peer: Peer,
+    flows: Flows,
+    sdp: String,
+}
+
+#[async_trait]
+impl OfferedLink for Offered {
+    fn sdp(&self) -> &str {
+        &self.sdp
+    }
+
+    async fn connect(self: Box<Self>, answer_sdp: &str, timeout: Duration) -> Result<Arc<dyn Link>, LinkError> {
+        let theirs = Description::parse(answer_sdp)?;
+        let answer = RTCSessionDescription::answer(answer_sdp.to_owned()).map_err(unacceptable)?;
+        self.peer.pc.set_remote_description(answer).await.map_err(unacceptable)?;
+        let Self { peer, flows, sdp } = *self;
+        within(timeout, &peer, flows.opened()).await?;
+        establish(peer, flows, &sdp, theirs).await
+    }
+}
+
+struct Answered {
+    peer: Peer,
+    channels: Channels,
+    theirs: Description,
+    sdp: String,
+}
+
+#[async_trait]
+impl AnsweredLink for Answered {
+    fn sdp(&self) -> &str {
+        &self.sdp
+    }
+
+    async fn connected(self: Box<Self>, timeout: Duration) -> Result<Arc<dyn Link>, LinkError> {
+        let Self { peer, mut channels, theirs, sdp } = *self;
+        let flows = within(timeout, &peer, async {
+            let flows = accept(&mut channels).await?;
+            flows.opened().await?;
+            Ok(flows)
+        })
+        .await?;
+        establish(peer, flows, &sdp, theirs).await
+    }
+}
+
+/// Runs `steps` until they are done, the connection fails, or the time is over.
+async fn within<T>(
+    timeout: Duration,
+    peer: &Peer,
+    steps: impl Future<Output = Result<T, LinkError>>,
+) -> Result<T, LinkError> {
+    let steps = async {
+        tokio::select! {
+            done = steps => done,
+            reason = peer.broken() => Err(failure(peer, reason)),
+        }
+    };
+    tokio::time::timeout(timeout, steps).await.unwrap_or(Err(LinkError::Timeout(timeout)))
+}
+
+fn failure(peer: &Peer, reason: CloseReason) -> LinkError {
+    LinkError::Connect(match reason {
+        CloseReason::Misuse(what) => what,
+        _ if peer.was_connected() => "the peer went away before the channels were open".into(),
+        _ => "no path between the peers, or the handshake failed".into(),
+    })
+}
+
+/// Takes the channels that the offerer opens: our two, or one of any other name (an older program).
+async fn accept(channels: &mut Channels) -> Result<Flows, LinkError> {
+    let (mut control, mut bulk) = (None, None);
+    loop {
+        let channel = channels.recv().await.ok_or_else(|| stack("the driver stopped"))?;
+        check_reliable(&*channel).await?;
+        let label = channel.label().await.map_err(stack)?;
+        let taken = match label.as_str() {
+            CONTROL_LABEL => control.replace(channel),
+            BULK_LABEL => bulk.replace(channel),
+            _ if control.is_none() && bulk.is_none() => return Ok(Flows::Single(channel)),
+            _ => Some(channel),
+        };
+        if taken.is_some() {
+            return Err(LinkError::Connect("the peer opened a channel that does not belong here".into()));
+        }
+        (control, bulk) = match (control, bulk) {
+            (Some(control), Some(bulk)) => return Ok(Flows::Both { control, bulk }),
+            some => some,
+        };
+    }
+}
+
+async fn check_reliable(channel: &dyn DataChannel) -> Result<(), LinkError> {
+    let ordered = channel.ordered().await.map_err(stack)?;
+    let lifetime = channel.max_packet_life_time().await.map_err(stack)?;
+    let retransmits = channel.max_retransmits().await.map_err(stack)?;
+    if ordered && lifetime.is_none() && retransmits.is_none() {
+        return Ok(());
+    }
+    Err(LinkError::Connect("the peer's channel is not ordered and reliable".into()))
+}
+
+impl Flows {
+    async fn opened(&self) -> Result<(), LinkError> {
+        match self {
+            Self::Single(channel) => opened(&**channel).await,
+            Self::Both { control, bulk } => {
+                opened(&**control).await?;
+                opened(&**bulk).await
+            }
+        }
+    }
+}
+
+/// Waits for the event that always comes first.
+async fn opened(channel: &dyn DataChannel) -> Result<(), LinkError> {
+    loop {
+        match channel.poll().await {
+            Some(DataChannelEvent::OnOpen) => return Ok(()),
+            Some(DataChannelEvent::OnClose) | None => return Err(LinkError::Connect("a channel was closed".into())),
+            Some(_) => {}
+        }
+    }
+}
+
+/// The link over open channels, once it is certain which certificates are at its ends.
+async fn establish(peer: Peer, flows: Flows, sdp: &str, theirs: Description) -> Result<Arc<dyn Link>, LinkError> {
+    let ours = Description::parse(sdp)?;
+    let binding = Binding { local: ours.fingerprint, remote: seen(&peer).await? };
+    if binding.remote != theirs.fingerprint {
+        return Err(LinkError::Connect("the peer's certificate is not the one that its description promised".into()));
+    }
+    Ok(Arc::new(WebRtcLink::new(peer, flows, binding).await))
+}
+
+/// SHA-256 of the certificate with which the peer signed the handshake.
+async fn seen(peer: &Peer) -> Result<[u8; 32], LinkError> {
+    let sctp = peer.pc.sctp().await.ok_or_else(|| stack("no SCTP transport"))?;
+    let chain = sctp.transport().get_remote_certificates().await.map_err(stack)?;
+    let leaf = chain.first().ok_or_else(|| stack("no certificate of the peer"))?;
+    let provider = crypto::default_provider().map_err(stack)?;
+    let hash = provider.crypto().hash(crypto::HashAlgorithm::Sha256, leaf).map_err(stack)?;
+    <[u8; 32]>::try_from(hash).map_err(|_| stack("SHA-256 is not 32 bytes long"))
+}

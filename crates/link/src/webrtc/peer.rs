@@ -1,0 +1,193 @@
+//! One peer connection of the stack and what it tells: gathered, channels, lost.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::rtc::ice::mdns::MulticastDnsMode;
+use ::rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use ::webrtc::data_channel::DataChannel;
+use ::webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
+    RTCIceGatheringState, RTCIceServer, RTCPeerConnectionState, SettingEngine, SettingEngineBuilder,
+};
+use async_trait::async_trait;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+
+use super::sockets::{Buffers, LargeBuffers, local_addresses};
+use super::{Bind, Config};
+use crate::error::{CloseReason, LinkError};
+
+/// Most channels that a peer may open. We use two, older programs one.
+const MAX_CHANNELS: usize = 4;
+
+/// How long candidates are gathered; what is known then must do.
+const GATHERING: Duration = Duration::from_secs(5);
+
+/// Bytes that one channel buffers until the peer acknowledges them: a little more than the largest window, so that
+/// the window is always full. More would only delay control messages, which queue behind bulk within the stack.
+const SEND_BUFFER: usize = (1 << 20) + (256 << 10);
+
+/// How a connection stands.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    gathered: bool,
+    connected: bool,
+    /// Why it is of no more use.
+    broken: Option<CloseReason>,
+}
+
+impl State {
+    fn end(&mut self, reason: CloseReason) {
+        self.broken.get_or_insert(reason);
+    }
+}
+
+/// Takes the stack's events. Called on its driver, so nothing here waits.
+struct Handler {
+    state: watch::Sender<State>,
+    channels: mpsc::Sender<Arc<dyn DataChannel>>,
+}
+
+#[async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.state.send_modify(|s| s.gathered = true);
+        }
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        tracing::debug!(%state, "peer connection");
+        match state {
+            RTCPeerConnectionState::Connected => self.state.send_modify(|s| s.connected = true),
+            RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => {
+                self.state.send_modify(|s| s.end(CloseReason::Lost));
+            }
+            _ => {}
+        }
+    }
+
+    async fn on_data_channel(&self, channel: Arc<dyn DataChannel>) {
+        // Full, or nobody waits for channels any more: either way more than the peer needs.
+        if self.channels.try_send(channel).is_err() {
+            self.state.send_modify(|s| s.end(CloseReason::Misuse("too many channels".into())));
+        }
+    }
+}
+
+/// A peer connection. Dropping it closes it in the background, for the stack's driver would live on without it.
+pub(super) struct Peer {
+    pub(super) pc: Arc<dyn PeerConnection>,
+    pub(super) state: watch::Receiver<State>,
+    pub(super) buffers: Buffers,
+    runtime: Handle,
+}
+
+/// Channels that the peer opens.
+pub(super) type Channels = mpsc::Receiver<Arc<dyn DataChannel>>;
+
+/// Wraps an error of the stack.
+pub(super) fn stack(error: impl std::fmt::Display) -> LinkError {
+    LinkError::Stack(error.to_string())
+}
+
+impl Peer {
+    /// Binds sockets and starts the stack's driver.
+    pub(super) async fn open(config: &Config) -> Result<(Self, Channels), LinkError> {
+        let buffers = Buffers::probe().map_err(stack)?;
+        let (state, watched) = watch::channel(State::default());
+        let (channels, opened) = mpsc::channel(MAX_CHANNELS);
+        let builder = PeerConnectionBuilder::new()
+            .with_configuration(ice(config))
+            .with_setting_engine(settings(config, buffers))
+            .with_handler(Arc::new(Handler { state, channels }))
+            .with_runtime(Arc::new(LargeBuffers))
+            .with_udp_addrs(bind_addresses(config)?)
+            .with_data_channel_send_buffer_limit(SEND_BUFFER);
+        let pc = Box::pin(builder.build()).await.map_err(stack)?;
+        Ok((Self { pc: Arc::new(pc), state: watched, buffers, runtime: Handle::current() }, opened))
+    }
+
+    /// The local description with every candidate that was found.
+    pub(super) async fn description(&self) -> Result<String, LinkError> {
+        let mut state = self.state.clone();
+        let gathered = state.wait_for(|s| s.gathered || s.broken.is_some());
+        if tokio::time::timeout(GATHERING, gathered).await.is_err() {
+            tracing::debug!("gathering candidates took too long: going on with what is known");
+        }
+        let description = self.pc.local_description().await.ok_or_else(|| stack("no local description"))?;
+        if !description.sdp.contains("a=candidate:") {
+            return Err(stack("no usable network address on this machine"));
+        }
+        Ok(description.sdp)
+    }
+
+    /// Waits until the connection is of no more use.
+    pub(super) async fn broken(&self) -> CloseReason {
+        let mut state = self.state.clone();
+        match state.wait_for(|s| s.broken.is_some()).await.map(|s| s.broken.clone()) {
+            Ok(Some(reason)) => reason,
+            // The handler is gone, and with it the driver.
+            Ok(None) | Err(_) => CloseReason::Lost,
+        }
+    }
+
+    /// Whether a path was found and the handshake done at some time.
+    pub(super) fn was_connected(&self) -> bool {
+        self.state.borrow().connected
+    }
+
+    pub(super) async fn close(&self) {
+        if let Err(error) = self.pc.close().await {
+            tracing::debug!(%error, "closing a peer connection");
+        }
+    }
+
+    /// Closes in the background: takes 100 ms at most.
+    pub(super) fn close_soon(&self) {
+        let pc = self.pc.clone();
+        self.runtime.spawn(async move {
+            if let Err(error) = pc.close().await {
+                tracing::debug!(%error, "closing a peer connection");
+            }
+        });
+    }
+}
+
+impl Drop for Peer {
+    fn drop(&mut self) {
+        self.close_soon();
+    }
+}
+
+fn ice(config: &Config) -> RTCConfiguration {
+    let servers = config.ice_servers.iter().map(|server| RTCIceServer {
+        urls: server.urls.clone(),
+        username: server.username.clone(),
+        credential: server.credential.clone(),
+    });
+    RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build()
+}
+
+fn settings(config: &Config, buffers: Buffers) -> SettingEngine {
+    let disconnected = config.lost_after / 3;
+    let keep_alive = (disconnected / 3).min(Duration::from_secs(2));
+    SettingEngineBuilder::new()
+        .with_include_loopback_candidate(config.include_loopback)
+        // The default joins a multicast group; where no route allows that (containers), nothing would work.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(buffers.max_message()))
+        .with_sctp_max_receive_buffer_size(buffers.window)
+        .with_ice_timeouts(Some(disconnected), Some(disconnected * 2), Some(keep_alive))
+        .build()
+}
+
+fn bind_addresses(config: &Config) -> Result<Vec<SocketAddr>, LinkError> {
+    let addresses = match &config.bind {
+        Bind::Interfaces => local_addresses(config.include_loopback).map_err(stack)?,
+        Bind::Addresses(addresses) => addresses.clone(),
+    };
+    Ok(addresses.into_iter().map(|ip| SocketAddr::new(ip, 0)).collect())
+}
