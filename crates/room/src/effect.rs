@@ -70,6 +70,8 @@ pub enum Answer {
     NoSuchPeer,
     /// All peers and the room are gone.
     RoomDeleted,
+    /// The room went while the call waited.
+    NoSuchRoom,
     /// The store did not take it; nothing was changed.
     StoreUnavailable,
 }

@@ -66,7 +66,7 @@ pub enum Input {
 pub enum Call {
     /// Move the expiry on.
     Extend,
-    /// Remove one peer; the room too if it was the last.
+    /// Remove one peer and its claims; an ephemeral room too if it was the last.
     DeletePeer(PeerId),
     /// Remove every peer and the room.
     Delete,

@@ -11,8 +11,22 @@
 //!
 //! The other half of the conversation with sockets is the `server` crate.
 
+mod claims;
+mod config;
+mod discovery;
 mod effect;
+mod held;
 mod input;
+#[cfg(debug_assertions)]
+mod invariants;
+mod joining;
+mod lifetime;
+mod presence;
+mod relay;
+mod room;
+mod slot;
 
+pub use config::RoomConfig;
 pub use effect::{Answer, CloseReason, Effect, Fact};
 pub use input::{Admission, Call, CallId, Input, Ticket};
+pub use room::{Room, Stats};

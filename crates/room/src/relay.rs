@@ -1,0 +1,39 @@
+//! What one peer sends to another: handed on as the very text that came.
+
+use sleap_rtc_wire::signal::{Relay, RelayKind};
+use sleap_rtc_wire::{Code, ToPeer, limits};
+
+use crate::presence::Joined;
+use crate::{Fact, Room};
+
+impl Room {
+    pub(crate) fn relay(&mut self, joined: Joined, relay: Relay) {
+        let Some(sender) = self.presence.get(joined) else { return };
+        let conn = sender.conn;
+        if relay.kind == RelayKind::Error {
+            // Old workers name only the target, which then stands for the sender too. An error is never answered by an error.
+            if relay.from != sender.id && relay.from != relay.to {
+                return;
+            }
+        } else if !self.speaks_as(joined, &relay.from, None) {
+            return;
+        }
+        let describes = matches!(relay.kind, RelayKind::Offer | RelayKind::Answer);
+        if describes && relay.text.len() > limits::SDP {
+            let text = format!("description of {} bytes, at most {} are allowed", relay.text.len(), limits::SDP);
+            return self.refuse(conn, Code::TooLarge, text, None);
+        }
+        let target = self.presence.by_id(&relay.to).and_then(|target| self.presence.get(target)).map(|peer| peer.conn);
+        match target {
+            Some(target) => {
+                self.send(target, ToPeer::Relayed(relay.text));
+                self.report(Fact::Relayed);
+            }
+            None if relay.kind == RelayKind::PeerMessage => {
+                self.refuse(conn, Code::PeerNotFound, format!("Target peer {} not found", relay.to), None);
+            }
+            // As the deployed server does: old peers do not expect an answer to these.
+            None => {}
+        }
+    }
+}
