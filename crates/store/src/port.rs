@@ -1,0 +1,61 @@
+//! The port: nine questions and one way to write.
+
+use async_trait::async_trait;
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::{MemberId, RoomId, Time};
+
+use crate::StoreError;
+
+/// The last row of a page of expired rooms: the next page starts behind it.
+pub type ExpiredAfter = (Time, RoomId);
+
+/// The last row of a page of identities: the next page starts behind it.
+pub type IdentityAfter = (Time, MemberId);
+
+/// What must be remembered.
+///
+/// A read sees every write that was confirmed before it was asked. Pages hold at most `limit` rows; a page with fewer rows is
+/// the last one.
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// One room, expired or not.
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomRecord>, StoreError>;
+
+    /// A page of all rooms, ordered by id.
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomRecord>, StoreError>;
+
+    /// A page of the rooms whose end is at or before `now`, ordered by end and id.
+    async fn expired_rooms(
+        &self,
+        now: Time,
+        after: Option<&ExpiredAfter>,
+        limit: usize,
+    ) -> Result<Vec<RoomRecord>, StoreError>;
+
+    /// What somebody is in a room.
+    async fn membership(&self, room: &RoomId, member: &MemberId) -> Result<Option<MembershipRecord>, StoreError>;
+
+    /// Who belongs to a room, ordered by member.
+    async fn members(&self, room: &RoomId) -> Result<Vec<MembershipRecord>, StoreError>;
+
+    /// Where somebody belongs, ordered by room.
+    async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError>;
+
+    /// Somebody who has signed in.
+    async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError>;
+
+    /// A page of the identities of one kind that signed in first before `before`, ordered by that time and member.
+    async fn identities_before(
+        &self,
+        kind: IdentityKind,
+        before: Time,
+        after: Option<&IdentityAfter>,
+        limit: usize,
+    ) -> Result<Vec<IdentityRecord>, StoreError>;
+
+    /// Writes all changes in the order given, or none of them. When it returns `Ok`, they survive a crash.
+    ///
+    /// The fence: a [`Change::PutRoom`] whose epoch is lower than the stored one fails with [`StoreError::Stale`]; an equal
+    /// or higher one replaces it. Changes that remove what is not there do nothing.
+    async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError>;
+}
