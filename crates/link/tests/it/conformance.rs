@@ -12,7 +12,7 @@ use crate::rig::{Rig, bounded, bulk, control, noise};
 /// Runs every case of the suite over the rig that `$rig` makes.
 macro_rules! suite {
     ($rig:expr) => {
-        $crate::conformance::suite! { @cases $rig:
+        $crate::conformance::suite! { @cases $rig;
             both_flows_keep_their_order,
             messages_of_every_allowed_length_arrive_whole,
             a_message_of_a_wrong_length_is_refused_and_the_link_goes_on,
@@ -33,7 +33,7 @@ macro_rules! suite {
             without_an_answer_the_answerer_gives_up,
         }
     };
-    (@cases $rig:expr: $($case:ident,)*) => {
+    (@cases $rig:expr; $($case:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
             async fn $case() {
@@ -268,14 +268,14 @@ fn receive_all(link: Arc<dyn Link>, mib: u64) -> tokio::task::JoinHandle<blake3:
 
 pub(crate) async fn nothing_of_64_mib_is_lost(rig: Rig) {
     let (a, b) = rig.pair().await;
-    let (sent, received) = (send_all(a, 64), receive_all(b, 64));
+    let (sent, received) = (send_all(a.clone(), 64), receive_all(b, 64));
     assert_eq!(sent.await.unwrap(), received.await.unwrap());
 }
 
 pub(crate) async fn both_directions_at_once(rig: Rig) {
     let (a, b) = rig.pair().await;
     let (there, back) = (send_all(a.clone(), 8), send_all(b.clone(), 8));
-    let (at_b, at_a) = (receive_all(b, 8), receive_all(a, 8));
+    let (at_b, at_a) = (receive_all(b.clone(), 8), receive_all(a.clone(), 8));
     assert_eq!(there.await.unwrap(), at_b.await.unwrap());
     assert_eq!(back.await.unwrap(), at_a.await.unwrap());
 }

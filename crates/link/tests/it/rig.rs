@@ -13,7 +13,7 @@ use sleap_rtc_link::{Connector, Link, LinkEvent};
 use crate::wire::Wire;
 
 /// Far more than any step takes: a test that hangs fails instead.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// An implementation under test.
 pub(crate) enum Rig {
@@ -59,14 +59,14 @@ impl Rig {
     /// A link: the offerer's end, the answerer's end.
     pub(crate) async fn pair(&self) -> (Arc<dyn Link>, Arc<dyn Link>) {
         let offered = self.connector().offer().await.expect("offer");
-        let offer = self.carry(offered.sdp(), Wire::offer).await;
+        let offer = self.carry(offered.sdp(), Wire::offer);
         let answered = self.connector().answer(&offer).await.expect("answer");
-        let answer = self.carry(answered.sdp(), Wire::answer).await;
+        let answer = self.carry(answered.sdp(), Wire::answer);
         let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
         (a.expect("the offerer connects"), b.expect("the answerer connects"))
     }
 
-    async fn carry(&self, sdp: &str, end: fn(&Wire, &str) -> String) -> String {
+    fn carry(&self, sdp: &str, end: fn(&Wire, &str) -> String) -> String {
         match self {
             Self::Wired(wire) => end(wire, sdp),
             Self::Memory(_) | Self::WebRtc => sdp.to_owned(),

@@ -71,8 +71,9 @@ async fn an_address_that_cannot_be_bound_is_skipped() {
     let answered = connector.answer(offered.sdp()).await.unwrap();
     let answer = answered.sdp().to_owned();
     let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
-    a.unwrap().send_control("here".into()).await.unwrap();
-    assert_eq!(control(&*b.unwrap()).await, "here");
+    let (a, b) = (a.unwrap(), b.unwrap());
+    a.send_control("here".into()).await.unwrap();
+    assert_eq!(control(&*b).await, "here");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -89,7 +90,8 @@ async fn the_default_configuration_connects_over_this_machines_interfaces() {
         let answered = connector.answer(offered.sdp()).await.unwrap();
         let answer = answered.sdp().to_owned();
         let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
-        a.unwrap().send_control("here".into()).await.unwrap();
-        assert_eq!(control(&*b.unwrap()).await, "here");
+        let (a, b) = (a.unwrap(), b.unwrap());
+        a.send_control("here".into()).await.unwrap();
+        assert_eq!(control(&*b).await, "here");
     }
 }
