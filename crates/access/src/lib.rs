@@ -1,1 +1,16 @@
-//! Who may do what.
+//! Who may do what: who comes into a room, who may make, extend or delete it, how long it may live, and when an anonymous
+//! identity is forgotten.
+//!
+//! Pure: records and credentials come in, a decision goes out. Who somebody *is* the `identity` crate has checked before; the
+//! `server` carries out what is decided here.
+
+mod admission;
+mod deeds;
+mod identities;
+mod secret;
+mod terms;
+
+pub use admission::{Admitted, Refusal, admit};
+pub use deeds::{Caller, Denied, Power, may_create_room, may_delete_peer, may_delete_room, may_extend};
+pub use identities::IdentityLifetimes;
+pub use terms::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, terms};

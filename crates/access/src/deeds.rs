@@ -1,0 +1,104 @@
+//! What a caller over HTTP may do.
+//!
+//! The deployed programs' calls carry no credential: they are good from the address that made the room, or that the named peer
+//! registered from. From elsewhere the caller shows who it is, or the room's password.
+
+use sleap_rtc_wire::record::RoomRecord;
+use sleap_rtc_wire::{Code, MemberId};
+
+use crate::secret::same_secret;
+
+/// Who calls, as far as the shell could tell.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Caller<'a> {
+    /// Whose Bearer credential it showed; `None`: none, or a bad one.
+    pub member: Option<&'a MemberId>,
+    /// Whether that member belongs to the room: by its stored membership, or connected to it now.
+    pub belongs: bool,
+    /// The room's password as the caller gave it.
+    pub token: Option<&'a str>,
+    /// Whether the call comes from the address that made the room or, for a peer, that the peer registered from. Behind a proxy
+    /// that is not trusted this is never true.
+    pub same_address: bool,
+    /// What it may do whoever it is.
+    pub power: Power,
+}
+
+/// What a caller may do whoever it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Power {
+    /// Nothing.
+    #[default]
+    None,
+    /// Extend and delete: the server was told to let anybody do so (`--open-deletes`).
+    OpenDeletes,
+    /// Everything: it showed the secret in the server's data folder.
+    Operator,
+}
+
+/// Why a call is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nothing says who it is.
+    #[error("this needs a Bearer credential, the room's token, or the address that made the room")]
+    Unauthenticated,
+    /// It is known who it is, and that is not enough.
+    #[error("neither the room's creator, nor a member of it, nor its token")]
+    Forbidden,
+}
+
+impl Denied {
+    /// For a program.
+    pub const fn code(self) -> Code {
+        match self {
+            Self::Unauthenticated => Code::AuthFailed,
+            Self::Forbidden => Code::Forbidden,
+        }
+    }
+
+    /// The HTTP status.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::Unauthenticated => 401,
+            Self::Forbidden => 403,
+        }
+    }
+}
+
+/// Anybody who has signed in may make a room.
+pub fn may_create_room(caller: &Caller<'_>) -> Result<(), Denied> {
+    if caller.power == Power::Operator || caller.member.is_some() { Ok(()) } else { Err(Denied::Unauthenticated) }
+}
+
+/// Whether the caller may move the room's expiry on.
+pub fn may_extend(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Denied> {
+    decide(caller, owns(room, caller))
+}
+
+/// Whether the caller may delete the room with everybody in it.
+pub fn may_delete_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Denied> {
+    decide(caller, owns(room, caller))
+}
+
+/// Whether the caller may delete a peer of the room: whoever may delete the room, and the peer's own member.
+pub fn may_delete_peer(room: &RoomRecord, peer: Option<&MemberId>, caller: &Caller<'_>) -> Result<(), Denied> {
+    let is_peer = caller.member.is_some() && caller.member == peer;
+    decide(caller, is_peer || owns(room, caller))
+}
+
+fn owns(room: &RoomRecord, caller: &Caller<'_>) -> bool {
+    let made_it = caller.member == Some(&room.created_by);
+    let belongs = caller.member.is_some() && caller.belongs;
+    let knows_it = caller.token.is_some_and(|token| same_secret(token, &room.token));
+    made_it || belongs || knows_it
+}
+
+fn decide(caller: &Caller<'_>, allowed: bool) -> Result<(), Denied> {
+    if allowed || caller.power != Power::None || caller.same_address {
+        Ok(())
+    } else if caller.member.is_none() && caller.token.is_none() {
+        Err(Denied::Unauthenticated)
+    } else {
+        Err(Denied::Forbidden)
+    }
+}

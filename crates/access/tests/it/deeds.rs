@@ -1,0 +1,57 @@
+use sleap_rtc_access::{Caller, Denied, Power, may_create_room, may_delete_peer, may_delete_room, may_extend};
+
+use crate::{member, room};
+
+#[test]
+fn whoever_signed_in_may_make_a_room_and_nobody_else() {
+    let ana = member("ana");
+    assert_eq!(may_create_room(&Caller { member: Some(&ana), ..Caller::default() }), Ok(()));
+    assert_eq!(may_create_room(&Caller { power: Power::Operator, ..Caller::default() }), Ok(()));
+    let stranger = Caller { token: Some("f9g2h5"), same_address: true, power: Power::OpenDeletes, ..Caller::default() };
+    assert_eq!(may_create_room(&stranger), Err(Denied::Unauthenticated));
+}
+
+#[test]
+fn a_room_is_extended_and_deleted_by_creator_member_token_address_and_operator() {
+    let (room, ana, bob) = (room(), member("ana"), member("bob"));
+    let allowed = [
+        Caller { member: Some(&ana), ..Caller::default() },
+        Caller { member: Some(&bob), belongs: true, ..Caller::default() },
+        Caller { token: Some("f9g2h5"), ..Caller::default() },
+        Caller { same_address: true, ..Caller::default() },
+        Caller { power: Power::Operator, ..Caller::default() },
+        Caller { power: Power::OpenDeletes, ..Caller::default() },
+    ];
+    for caller in allowed {
+        assert_eq!(may_extend(&room, &caller), Ok(()), "{caller:?}");
+        assert_eq!(may_delete_room(&room, &caller), Ok(()), "{caller:?}");
+        assert_eq!(may_delete_peer(&room, None, &caller), Ok(()), "{caller:?}");
+    }
+}
+
+#[test]
+fn anybody_else_is_refused() {
+    let (room, bob) = (room(), member("bob"));
+    let refused = [
+        (Caller::default(), Denied::Unauthenticated),
+        // To belong means nothing without saying who one is.
+        (Caller { belongs: true, ..Caller::default() }, Denied::Unauthenticated),
+        (Caller { member: Some(&bob), ..Caller::default() }, Denied::Forbidden),
+        (Caller { token: Some("f9g2h"), ..Caller::default() }, Denied::Forbidden),
+        (Caller { token: Some(""), ..Caller::default() }, Denied::Forbidden),
+    ];
+    for (caller, denied) in refused {
+        assert_eq!(may_extend(&room, &caller), Err(denied), "{caller:?}");
+        assert_eq!(may_delete_room(&room, &caller), Err(denied), "{caller:?}");
+        assert_eq!(may_delete_peer(&room, None, &caller), Err(denied), "{caller:?}");
+    }
+}
+
+#[test]
+fn a_peer_may_be_deleted_by_its_own_member() {
+    let (room, bob) = (room(), member("bob"));
+    let caller = Caller { member: Some(&bob), ..Caller::default() };
+    assert_eq!(may_delete_peer(&room, Some(&bob), &caller), Ok(()));
+    assert_eq!(may_delete_peer(&room, Some(&member("cy")), &caller), Err(Denied::Forbidden));
+    assert_eq!(may_delete_peer(&room, None, &Caller::default()), Err(Denied::Unauthenticated));
+}

@@ -1,0 +1,29 @@
+//! Who may do what, as the server asks it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot make its own input fails")]
+
+mod admission;
+mod deeds;
+mod identities;
+mod terms;
+
+use sleap_rtc_wire::record::{RoomKind, RoomRecord};
+use sleap_rtc_wire::{MemberId, RoomId, Time};
+
+fn member(name: &str) -> MemberId {
+    MemberId::new(name).unwrap()
+}
+
+fn room() -> RoomRecord {
+    RoomRecord {
+        room_id: RoomId::new("a7f3d2e1").unwrap(),
+        token: "f9g2h5".to_owned(),
+        created_by: member("ana"),
+        created_at: Time(0),
+        name: None,
+        kind: RoomKind::Ephemeral,
+        ttl_ms: Some(7_200_000),
+        expires_at: Some(Time(7_200_000)),
+        epoch: 1,
+    }
+}
