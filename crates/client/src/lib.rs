@@ -1,1 +1,5 @@
 //! Links to sessions, local files.
+
+pub mod local;
+pub mod slp;
+mod sys;

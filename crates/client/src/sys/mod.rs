@@ -1,0 +1,3 @@
+//! What the systems do differently, and nothing else.
+
+pub(crate) mod folder;

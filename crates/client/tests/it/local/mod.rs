@@ -1,0 +1,6 @@
+//! Names, plans and landings.
+
+mod landing;
+mod name;
+mod plan;
+mod results;
