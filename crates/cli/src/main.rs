@@ -1,2 +1,5 @@
 //! The program `sleap-rtc`.
-fn main() {}
+
+fn main() -> std::process::ExitCode {
+    sleap_rtc_cli::run()
+}

@@ -1,0 +1,304 @@
+//! The command line, in the words of the person who types it. No secret is ever an argument: other users of a machine see
+//! arguments; tokens come from the environment, a file, or `--token-file`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// One pool out of a lab's GPU machines: train SLEAP models on a machine that is free.
+///
+/// An admin starts a server and makes a room; each GPU machine runs a worker in it; you train from your laptop:
+///
+///   admin$   sleap-rtc server
+///   admin$   sleap-rtc room create --name my-lab
+///   gpu$     sleap-rtc worker --gpu 0
+///   laptop$  sleap-rtc train data.slp
+///
+/// To see all of it at once on this machine: sleap-rtc demo
+#[derive(Debug, Parser)]
+#[command(name = "sleap-rtc", version, verbatim_doc_comment, max_term_width = 100, after_help = ENVIRONMENT)]
+pub struct Cli {
+    /// Print results as JSON, one object a line.
+    #[arg(long, global = true, display_order = 900)]
+    pub json: bool,
+
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const ENVIRONMENT: &str = "\
+Environment:
+  SLEAP_RTC_SERVER          the server's address [default: http://localhost:8001]
+  SLEAP_RTC_ROOM_ID         the room, as `room create` printed it
+  SLEAP_RTC_ROOM_TOKEN      the room's token
+  SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address
+  SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another address
+  SLEAP_RTC_TRAINER         the sleap-nn program that workers run
+  SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
+  SLEAP_RTC_LOG             error, warn, info or debug [default: warn]
+  NO_COLOR                  no colours
+
+Exit codes are listed in docs/exit-codes.md; 0 means that all went well.";
+
+/// The verbs.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run the server: rooms, and who is free in them. It never sees data.
+    Server(ServerArgs),
+    /// Make rooms on the server.
+    #[command(subcommand)]
+    Room(RoomCommand),
+    /// Offer this machine's GPUs to a room.
+    Worker(WorkerArgs),
+    /// Train a model on a free worker and bring it home.
+    Train(Box<TrainArgs>),
+    /// Show who is in the room and what each worker does.
+    Status(StatusArgs),
+    /// End a job early and keep its model.
+    Stop(JobArgs),
+    /// End a job now, without a model.
+    Cancel(JobArgs),
+    /// Server, worker and training on this machine, with example data.
+    Demo(DemoArgs),
+    /// Check what sleap-rtc needs and say what is missing.
+    Doctor(DoctorArgs),
+    /// The program that workers train with.
+    #[command(subcommand)]
+    Trainer(TrainerCommand),
+}
+
+/// Which room on which server.
+#[derive(Clone, Debug, Default, Args)]
+pub struct Connect {
+    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
+    #[arg(long, value_name = "URL", help_heading = "Room")]
+    pub server: Option<String>,
+    /// The room [env: SLEAP_RTC_ROOM_ID]
+    #[arg(long, value_name = "ID", help_heading = "Room")]
+    pub room: Option<String>,
+    /// File with the room's token [env: SLEAP_RTC_ROOM_TOKEN holds the token itself]
+    #[arg(long, value_name = "FILE", help_heading = "Room")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `server`.
+#[derive(Debug, Args)]
+pub struct ServerArgs {
+    /// Address to listen on; by default all of this machine's, so that GPU machines can reach it.
+    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
+    pub listen: IpAddr,
+    /// Port for HTTP; 0 takes a free one. Both ports serve both protocols.
+    #[arg(long, value_name = "PORT", default_value_t = 8001)]
+    pub http_port: u16,
+    /// Port for WebSocket; 0 takes a free one.
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
+    pub ws_port: u16,
+    /// Folder for the database [default: in your data folder]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// How others reach this server, e.g. http://admin-box:8001; told to whoever makes a room.
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+    /// End when standard input closes, so that a program that started this one never leaves it behind.
+    #[arg(long, hide = true)]
+    pub until_eof: bool,
+}
+
+/// `room …`.
+#[derive(Debug, Subcommand)]
+pub enum RoomCommand {
+    /// Make a room and print what workers and clients need to join it.
+    Create(RoomCreateArgs),
+}
+
+/// `room create`.
+#[derive(Debug, Args)]
+pub struct RoomCreateArgs {
+    /// Name of the room, e.g. my-lab-gpu-pool.
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// How long it lives without visitors: 12h, 90d, never.
+    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = ttl)]
+    pub ttl: String,
+    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
+    #[arg(long, value_name = "URL")]
+    pub server: Option<String>,
+}
+
+/// `worker`.
+#[derive(Debug, Args)]
+pub struct WorkerArgs {
+    /// GPU to offer, as nvidia-smi counts; repeat it for more than one.
+    #[arg(long = "gpu", value_name = "INDEX", conflicts_with = "cpu")]
+    pub gpus: Vec<u32>,
+    /// Offer the CPU instead of a GPU: slow, for trying things out.
+    #[arg(long)]
+    pub cpu: bool,
+    /// Name that others see [default: this machine's name]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Tag that a training may ask for; repeatable.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub tags: Vec<String>,
+    /// Folder for the jobs' files [default: in your data folder]
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// End when standard input closes, so that a program that started this one never leaves it behind.
+    #[arg(long, hide = true)]
+    pub until_eof: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `train`.
+#[derive(Debug, Args)]
+pub struct TrainArgs {
+    /// Your labels: data.slp (its videos are sent too) or data.pkg.slp (images inside).
+    #[arg(value_name = "LABELS")]
+    pub labels: PathBuf,
+    /// Training configuration (YAML); repeat it to train several models in turn. Without one, the worker writes a good one
+    /// from your labels.
+    #[arg(short, long = "config", value_name = "YAML", help_heading = "Training")]
+    pub configs: Vec<PathBuf>,
+    /// Video that the labels name but that lies elsewhere now, or a folder with such videos; repeatable.
+    #[arg(long = "video", value_name = "PATH", help_heading = "Training")]
+    pub videos: Vec<PathBuf>,
+    /// Epochs at most.
+    #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u32).range(1..))]
+    pub epochs: Option<u32>,
+    /// Images a batch.
+    #[arg(long, value_name = "N", help_heading = "Training", value_parser = clap::value_parser!(u32).range(1..))]
+    pub batch_size: Option<u32>,
+    /// Learning rate, e.g. 0.0001.
+    #[arg(long, value_name = "RATE", help_heading = "Training", value_parser = positive)]
+    pub lr: Option<f64>,
+    /// Kind of model, where no configuration is given: single_instance, centroid, bottomup, topdown, …
+    #[arg(long, value_name = "KIND", help_heading = "Training", conflicts_with = "configs")]
+    pub pipeline: Option<String>,
+    /// Name of the run: the model lands in OUTPUT/NAME [default: made from the labels and the time]
+    #[arg(long, value_name = "NAME", help_heading = "Training")]
+    pub run_name: Option<String>,
+    /// Folder for the models. Nothing in it is ever overwritten.
+    #[arg(short, long, value_name = "DIR", default_value = "models", help_heading = "Training")]
+    pub output: PathBuf,
+    /// Only workers with at least this much GPU memory: 16, 16GB, 500MB.
+    #[arg(long, value_name = "SIZE", help_heading = "Worker", value_parser = gpu_memory)]
+    pub min_gpu_memory: Option<u64>,
+    /// Only workers with this tag; repeatable.
+    #[arg(long = "tag", value_name = "TAG", help_heading = "Worker")]
+    pub tags: Vec<String>,
+    /// How long to wait for a worker if none is free: 30s, 10m, 2h.
+    #[arg(long, value_name = "TIME", default_value = "0s", help_heading = "Worker", value_parser = wait)]
+    pub wait: Duration,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `stop` and `cancel`.
+#[derive(Debug, Args)]
+pub struct JobArgs {
+    /// The job, as `train` and `status` print it.
+    #[arg(value_name = "JOB")]
+    pub job: String,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// Install the trainer without asking, if there is none.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+/// `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `trainer …`.
+#[derive(Debug, Subcommand)]
+pub enum TrainerCommand {
+    /// Install sleap-nn, with the torch that fits this machine.
+    Install(TrainerInstallArgs),
+}
+
+/// `trainer install`.
+#[derive(Debug, Args)]
+pub struct TrainerInstallArgs {
+    /// Folder to install into [default: in your data folder]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Install for the CPU only. Never on a machine whose GPU shall train.
+    #[arg(long)]
+    pub cpu: bool,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
+}
+
+fn ttl(text: &str) -> Result<String, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    if lower == "never" || span(&lower).is_some_and(|time| !time.is_zero()) {
+        Ok(lower)
+    } else {
+        Err("write a number with s, m, h or d after it, e.g. 12h or 90d, or `never`".to_owned())
+    }
+}
+
+fn wait(text: &str) -> Result<Duration, String> {
+    span(&text.trim().to_ascii_lowercase())
+        .ok_or_else(|| "write a number with s, m or h after it, e.g. 30s or 10m".to_owned())
+}
+
+fn span(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    number.parse::<u64>().ok()?.checked_mul(seconds).map(Duration::from_secs)
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok(value),
+        _ => Err("must be a number above 0, e.g. 0.0001".to_owned()),
+    }
+}
+
+/// Mebibytes, as nvidia-smi and the workers' metadata count.
+fn gpu_memory(text: &str) -> Result<u64, String> {
+    let lower = text.trim().to_ascii_lowercase();
+    let (number, mib) = if let Some(number) = lower.strip_suffix("mb") {
+        (number, 1.0)
+    } else {
+        // Cards are sold in GB and report GiB less a little: an "8 GB" card has 8,188 MiB, a "24 GB" one 24,564.
+        (lower.strip_suffix("gb").unwrap_or(&lower), 1000.0)
+    };
+    match number.trim().parse::<f64>() {
+        Ok(value) if value.is_finite() && value > 0.0 => Ok((value * mib).ceil() as u64),
+        _ => Err("write a size, e.g. 16 or 16GB or 500MB".to_owned()),
+    }
+}

@@ -1,0 +1,16 @@
+//! One file a command.
+
+mod trainer_install;
+
+use crate::args::{Command, TrainerCommand};
+use crate::errors::CliResult;
+use crate::exit::Exit;
+use crate::printer::Printer;
+
+/// Runs one command.
+pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
+    match command {
+        Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
+        _ => Err(crate::errors::CliError::internal("not wired yet")),
+    }
+}

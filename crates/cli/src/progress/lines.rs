@@ -1,0 +1,128 @@
+//! The line that changes while one waits.
+
+use std::time::Duration;
+
+use super::state::{State, Step, why};
+use super::transfer::Transfer;
+use crate::text::{bytes, duration, fit, loss};
+
+/// Column of the verbs, right-aligned.
+const VERB: usize = 12;
+/// Nothing moved for longer than this is said in words.
+const STALL: Duration = Duration::from_secs(5);
+/// Cells of a bar.
+const BAR: usize = 16;
+
+/// A verb in its column, and what there is to say.
+pub(crate) fn line(verb: &str, text: &str) -> String {
+    format!("{verb:>VERB$} {text}")
+}
+
+impl State {
+    /// The line for now, at most `width` columns; `None` if there is nothing to wait for.
+    pub fn live(&self, now: Duration, width: usize) -> Option<String> {
+        let text = match self.lost {
+            Some(since) => line(
+                "Reconnecting",
+                &format!("to {}, {}; {}", self.worker(), duration(now.saturating_sub(since)), self.lost_words()),
+            ),
+            None => self.step_line(now)?,
+        };
+        Some(fit(&text, width))
+    }
+
+    fn step_line(&self, now: Duration) -> Option<String> {
+        let elapsed = duration(now.saturating_sub(self.since));
+        let worker = self.worker();
+        Some(match &self.step {
+            Step::Starting => line("Starting", &elapsed),
+            Step::Reading => line("Reading", &format!("and hashing what is to be sent, {elapsed}")),
+            Step::Finding { room } => line("Finding", &format!("a worker in {room}, {elapsed}")),
+            Step::Waiting { place, reason } => {
+                line("Waiting", &format!("{elapsed}, place {place} in line: {}", why(*reason)))
+            }
+            Step::Connecting => line("Connecting", &format!("to {worker}, {elapsed}")),
+            Step::Sending(transfer) => self.transfer("Sending", transfer, now),
+            Step::Preparing => line("Preparing", &format!("the job on {worker}, {elapsed}")),
+            Step::Configuring => line("Configuring", &format!("a model from your labels, {elapsed}")),
+            Step::Importing => line("Importing", &format!("the trainer's libraries, {elapsed}")),
+            Step::Training => self.training_line(now),
+            Step::Evaluating => line("Evaluating", &format!("the model on your labels, {elapsed}")),
+            Step::Returning => line("Gathering", &format!("the results on {worker}, {elapsed}")),
+            Step::Receiving(transfer) => self.transfer("Receiving", transfer, now),
+            Step::Done => return None,
+        })
+    }
+
+    fn transfer(&self, verb: &str, transfer: &Transfer, now: Duration) -> String {
+        let mut text = format!(
+            "{} {:>3} %  {}",
+            bar(transfer.done, transfer.total),
+            percent(transfer.done, transfer.total),
+            part(transfer.done, transfer.total)
+        );
+        let still = transfer.still(now);
+        if still > STALL {
+            text.push_str(&format!("  waiting {} for {}", duration(still), self.worker()));
+        } else {
+            if let Some(rate) = transfer.rate(now) {
+                text.push_str(&format!("  {}/s", bytes(rate)));
+            }
+            let more = transfer.left(now).map_or_else(
+                || duration(now.saturating_sub(transfer.since)),
+                |left| format!("{} left", duration(left)),
+            );
+            text.push_str(&format!("  {more}"));
+        }
+        line(verb, &text)
+    }
+
+    fn training_line(&self, now: Duration) -> String {
+        let training = &self.training;
+        let of = training.epochs.map(|n| format!("/{n}")).unwrap_or_default();
+        // The number of an epoch that would come next is not shown after the last one.
+        let epoch = training.epochs.map_or(training.epoch + 1, |n| (training.epoch + 1).min(n.max(1)));
+        let mut text = format!("epoch {epoch}{of}");
+        if training.epochs.is_some_and(|n| training.epoch >= n) {
+            text.push_str("  done");
+        } else if let Some(steps) = training.steps {
+            text.push_str(&format!("  step {}/{steps}", training.batch.min(steps)));
+        } else if training.batch > 0 {
+            text.push_str(&format!("  step {}", training.batch));
+        }
+        if let Some(value) = training.loss {
+            text.push_str(&format!("  loss {}", loss(value)));
+        }
+        if let Some(value) = training.val_loss {
+            text.push_str(&format!("  val loss {}", loss(value)));
+        }
+        let quiet = now.saturating_sub(self.heard);
+        let more = match training.left(now) {
+            _ if quiet > STALL => format!("no news for {}", duration(quiet)),
+            Some(left) => format!("{} left", duration(left)),
+            None => duration(now.saturating_sub(self.since)),
+        };
+        text.push_str(&format!("  {more}"));
+        line("Training", &text)
+    }
+}
+
+fn percent(done: u64, total: u64) -> u64 {
+    // Rounded down: 100 % means that all of it is confirmed.
+    (u128::from(done) * 100).checked_div(u128::from(total)).map_or(100, |value| value.min(100) as u64)
+}
+
+/// `1.5/3.4 MB`, in the unit of the whole.
+fn part(done: u64, total: u64) -> String {
+    let whole = bytes(total);
+    let (number, unit) = whole.split_once(' ').unwrap_or((&whole, ""));
+    // The whole's own rounding gives the scale, so that the two numbers are equal at the end.
+    let scale = number.parse::<f64>().unwrap_or(0.0) / total.max(1) as f64;
+    let done = done as f64 * scale;
+    if unit == "B" { format!("{done:.0}/{whole}") } else { format!("{done:.1}/{whole}") }
+}
+
+fn bar(done: u64, total: u64) -> String {
+    let full = (percent(done, total) as usize * BAR / 100).min(BAR);
+    format!("[{}{}]", "#".repeat(full), "-".repeat(BAR - full))
+}

@@ -1,0 +1,340 @@
+//! How far a training is: events in, what is to be said out.
+
+use std::time::Duration;
+
+use sleap_rtc_wire::claim::Reason;
+use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Terminal, What};
+
+use super::event::Event;
+use super::lines::line;
+use super::transfer::Transfer;
+use crate::text::{bytes, clean, duration, loss};
+
+/// A training as far as it is known. Moments are times since the start of the program.
+#[derive(Clone, Debug)]
+pub struct State {
+    /// What is going on.
+    pub(crate) step: Step,
+    /// Since when.
+    pub(crate) since: Duration,
+    /// When anything was last heard.
+    pub(crate) heard: Duration,
+    /// Since when the link is gone.
+    pub(crate) lost: Option<Duration>,
+    /// How people call the worker.
+    pub(crate) worker: Option<String>,
+    pub(crate) training: Training,
+    /// How the job ended, once it has.
+    pub end: Option<Terminal>,
+}
+
+/// What is going on.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Starting,
+    Reading,
+    Finding { room: String },
+    Waiting { place: u32, reason: Reason },
+    Connecting,
+    Sending(Transfer),
+    Preparing,
+    Configuring,
+    Importing,
+    Training,
+    Evaluating,
+    Returning,
+    Receiving(Transfer),
+    Done,
+}
+
+/// The epochs of the stage that runs.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Training {
+    pub(crate) stage: Option<(u32, u32, String)>,
+    pub(crate) epochs: Option<u32>,
+    pub(crate) steps: Option<u32>,
+    pub(crate) epoch: u32,
+    pub(crate) batch: u32,
+    pub(crate) loss: Option<f64>,
+    pub(crate) val_loss: Option<f64>,
+    /// The first batch that was heard of: when, and how many batches were done then.
+    first: Option<(Duration, u64)>,
+    /// When the last batch was heard of.
+    last: Duration,
+    epoch_since: Option<Duration>,
+}
+
+impl Training {
+    /// Batches done in all.
+    fn done(&self) -> u64 {
+        u64::from(self.epoch) * u64::from(self.steps.unwrap_or(0)) + u64::from(self.batch)
+    }
+
+    /// How long the stage may still take, at the pace so far; it may stop earlier.
+    pub(crate) fn left(&self, now: Duration) -> Option<Duration> {
+        let total = u64::from(self.epochs?) * u64::from(self.steps?);
+        let (since, at) = self.first?;
+        let done = self.done().saturating_sub(at);
+        let rest = total.saturating_sub(self.done()) as f64;
+        let at_last = (done >= 2).then(|| self.last.saturating_sub(since).mul_f64(rest / done as f64))?;
+        Some(at_last.saturating_sub(now.saturating_sub(self.last)))
+    }
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl State {
+    /// Before anything has happened.
+    pub fn new() -> Self {
+        Self {
+            step: Step::Starting,
+            since: Duration::ZERO,
+            heard: Duration::ZERO,
+            lost: None,
+            worker: None,
+            training: Training::default(),
+            end: None,
+        }
+    }
+
+    /// The worker's name, once there is one.
+    pub fn worker(&self) -> &str {
+        self.worker.as_deref().unwrap_or("the worker")
+    }
+
+    /// Takes in an event and gives the lines that stay.
+    pub fn apply(&mut self, event: &Event, now: Duration) -> Vec<String> {
+        self.heard = now;
+        let back = self.lost.take_if(|_| !matches!(event, Event::Reconnecting));
+        let mut out = Vec::new();
+        if let Some(since) = back {
+            out.push(line(
+                "Reconnected",
+                &format!("to {} after {}", self.worker(), duration(now.saturating_sub(since))),
+            ));
+        }
+        match event {
+            Event::Reading { labels } => {
+                self.enter(Step::Reading, now);
+                out.push(line("Reading", &clean(labels)));
+            }
+            Event::Finding { job_id, room } => {
+                self.enter(Step::Finding { room: clean(room).into_owned() }, now);
+                out.push(line("Job", job_id.as_str()));
+            }
+            Event::Waiting { place, reason } => {
+                let first = !matches!(self.step, Step::Waiting { .. });
+                let step = Step::Waiting { place: *place, reason: *reason };
+                if first {
+                    self.enter(step, now);
+                    out.push(line("Waiting", &format!("for a worker: {}", why(*reason))));
+                } else {
+                    self.step = step;
+                }
+            }
+            Event::Found { name, device, .. } => {
+                let name = clean(name).into_owned();
+                let device = device.as_deref().map(|text| format!(" ({})", clean(text))).unwrap_or_default();
+                out.push(line("Found", &format!("{name}{device}")));
+                self.worker = Some(name);
+                self.enter(Step::Connecting, now);
+            }
+            Event::Connecting => self.enter(Step::Connecting, now),
+            Event::Connected { path } => {
+                let path = path.as_deref().map(|text| format!(", {}", clean(text))).unwrap_or_default();
+                // A link that came back has been told already.
+                if back.is_none() {
+                    out.push(line("Connected", &format!("to {}{path}", self.worker())));
+                }
+            }
+            Event::Reconnecting => {
+                if self.lost.is_none() {
+                    self.lost = Some(now);
+                    out.push(line("Link lost", &format!("to {}; {}", self.worker(), self.lost_words())));
+                }
+            }
+            Event::Sending { done, total } => out.extend(self.sending(*done, *total, now)),
+            Event::Receiving { done, total } => self.receiving(*done, *total, now),
+            Event::Job(event) => out.extend(self.job(event, now)),
+            Event::Saved { folder, files, bytes: size } => {
+                out.push(line("Received", &format!("{files} files, {}", bytes(*size))));
+                out.push(line("Saved", &clean(folder)));
+                self.enter(Step::Done, now);
+            }
+        }
+        out
+    }
+
+    fn enter(&mut self, step: Step, now: Duration) {
+        self.step = step;
+        self.since = now;
+    }
+
+    /// What a lost link means for the job.
+    pub(crate) fn lost_words(&self) -> &'static str {
+        match self.step {
+            Step::Starting | Step::Reading | Step::Finding { .. } | Step::Waiting { .. } | Step::Connecting => {
+                "the job has not started"
+            }
+            Step::Sending(_) => "what has arrived stays there",
+            Step::Returning | Step::Receiving(_) | Step::Done => "the results stay there",
+            _ => "the job is most likely still running",
+        }
+    }
+
+    fn sending(&mut self, done: u64, total: u64, now: Duration) -> Option<String> {
+        match &mut self.step {
+            Step::Sending(transfer) => transfer.update(now, done, total),
+            _ => self.enter(Step::Sending(Transfer::new(now, done, total)), now),
+        }
+        let Step::Sending(transfer) = &self.step else { return None };
+        if done < total {
+            return None;
+        }
+        let took = now.saturating_sub(transfer.since);
+        let rate = transfer.average(now).map(|rate| format!(", {}/s", bytes(rate))).unwrap_or_default();
+        let text = format!("{} in {}{rate}", bytes(total), short(took));
+        self.enter(Step::Preparing, now);
+        Some(line("Sent", &text))
+    }
+
+    fn receiving(&mut self, done: u64, total: u64, now: Duration) {
+        match &mut self.step {
+            Step::Receiving(transfer) => transfer.update(now, done, total),
+            _ => self.enter(Step::Receiving(Transfer::new(now, done, total)), now),
+        }
+    }
+
+    fn job(&mut self, event: &JobEvent, now: Duration) -> Vec<String> {
+        match &event.what {
+            What::Phase { phase } => self.phase(*phase, now),
+            What::Stage { index, count, name } => {
+                let name = clean(name).into_owned();
+                self.training = Training { stage: Some((*index, *count, name.clone())), ..Training::default() };
+                if *count > 1 { vec![line("Model", &format!("{}/{count} {name}", index + 1))] } else { Vec::new() }
+            }
+            What::Plan { epochs, steps } => {
+                self.training.epochs = *epochs;
+                self.training.steps = *steps;
+                Vec::new()
+            }
+            What::Batch { epoch, batch, loss } => {
+                self.batch(*epoch, *batch, *loss, now);
+                Vec::new()
+            }
+            What::Epoch { epoch, train_loss, val_loss } => vec![self.epoch(*epoch, *train_loss, *val_loss, now)],
+            What::Warning { text } => vec![line("Warning", &clean(text))],
+            What::End { end } => {
+                self.end = Some(end.clone());
+                self.ended(end, now)
+            }
+            What::Log { .. } | What::Unknown => Vec::new(),
+        }
+    }
+
+    fn phase(&mut self, phase: Phase, now: Duration) -> Vec<String> {
+        let took = now.saturating_sub(self.since);
+        let mut out = Vec::new();
+        match (&self.step, phase) {
+            (Step::Importing, Phase::Training) => out.push(line("Imported", &format!("in {}", short(took)))),
+            (Step::Configuring, Phase::Importing | Phase::Training) => {
+                out.push(line("Configured", &format!("in {}", short(took))));
+            }
+            (Step::Evaluating, Phase::Returning | Phase::Preparing | Phase::Importing) => {
+                out.push(line("Evaluated", &format!("in {}", short(took))));
+            }
+            _ => {}
+        }
+        let step = match phase {
+            // Sending has its own events, with numbers.
+            Phase::Receiving | Phase::Unknown => return out,
+            Phase::Preparing => Step::Preparing,
+            Phase::Configuring => Step::Configuring,
+            Phase::Importing => Step::Importing,
+            Phase::Training => Step::Training,
+            Phase::Evaluating => Step::Evaluating,
+            Phase::Returning => Step::Returning,
+        };
+        self.enter(step, now);
+        out
+    }
+
+    fn batch(&mut self, epoch: u32, batch: u32, loss: Option<f64>, now: Duration) {
+        if !matches!(self.step, Step::Training) {
+            self.enter(Step::Training, now);
+        }
+        let training = &mut self.training;
+        if epoch != training.epoch || training.epoch_since.is_none() {
+            training.epoch_since = Some(now);
+        }
+        training.epoch = epoch;
+        training.batch = batch;
+        training.loss = loss;
+        training.last = now;
+        if training.first.is_none() {
+            training.first = Some((now, training.done()));
+        }
+    }
+
+    fn epoch(&mut self, epoch: u32, train_loss: Option<f64>, val_loss: Option<f64>, now: Duration) -> String {
+        let training = &mut self.training;
+        training.val_loss = val_loss;
+        let of = training.epochs.map(|n| format!("/{n}")).unwrap_or_default();
+        let took = training.epoch_since.take().map(|since| format!("  {}", short(now.saturating_sub(since))));
+        let text = format!(
+            "{}{of}  loss {}  val loss {}{}",
+            epoch + 1,
+            train_loss.map_or_else(|| "NaN".to_owned(), loss),
+            val_loss.map_or_else(|| "NaN".to_owned(), loss),
+            took.unwrap_or_default()
+        );
+        training.epoch = epoch + 1;
+        training.batch = 0;
+        training.last = now;
+        training.epoch_since = Some(now);
+        line("Epoch", &text)
+    }
+
+    fn ended(&mut self, end: &Terminal, now: Duration) -> Vec<String> {
+        let mut out = Vec::new();
+        if matches!(self.step, Step::Evaluating) {
+            out.push(line("Evaluated", &format!("in {}", short(now.saturating_sub(self.since)))));
+        }
+        match end.state {
+            EndState::Completed if end.stopped_early => out.push(line("Stopped", "early; the model is kept")),
+            EndState::Completed => out.push(line("Trained", &format!("on {}", self.worker()))),
+            // The error with its cause is printed by whoever ends the program.
+            EndState::Failed | EndState::Cancelled => {}
+        }
+        if end.state == EndState::Completed {
+            if !matches!(self.step, Step::Receiving(_) | Step::Done) {
+                self.enter(Step::Returning, now);
+            }
+        } else {
+            self.enter(Step::Done, now);
+        }
+        out
+    }
+}
+
+/// A duration with a tenth of a second where that matters.
+fn short(time: Duration) -> String {
+    if time < Duration::from_secs(10) { format!("{:.1} s", time.as_secs_f64()) } else { duration(time) }
+}
+
+/// Why no worker can be given yet.
+pub(crate) fn why(reason: Reason) -> &'static str {
+    match reason {
+        Reason::AllMatchingBusy => "all that match are busy",
+        Reason::NoMatchingWorker => "none that matches is connected",
+        Reason::Draining => "the one that matches takes no more jobs",
+        Reason::Silent => "the one that matches is silent",
+        Reason::Held => "its owner keeps the one that matches",
+        Reason::TooManyClaims => "you hold or wait for too many workers",
+        Reason::Unknown => "the server did not say why",
+    }
+}

@@ -1,0 +1,109 @@
+//! Which trainer a worker of this machine runs: `SLEAP_RTC_TRAINER`, else the one that we installed, else one on `PATH`.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::errors::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::{folders, sys};
+
+/// Importing its libraries takes a while on a busy machine.
+const VERSION_LIMIT: Duration = Duration::from_secs(120);
+
+/// A trainer on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trainer {
+    /// The program.
+    pub path: PathBuf,
+    /// How it was found.
+    pub origin: Origin,
+}
+
+/// How a trainer was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// `SLEAP_RTC_TRAINER` names it.
+    Environment,
+    /// `trainer install` put it there.
+    Installed,
+    /// It is on `PATH`.
+    Path,
+}
+
+impl Origin {
+    /// In words that follow the path.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Environment => "from SLEAP_RTC_TRAINER",
+            Self::Installed => "installed by sleap-rtc",
+            Self::Path => "found on PATH",
+        }
+    }
+}
+
+/// The folder that `trainer install` fills unless it is told another.
+pub fn default_dir() -> CliResult<PathBuf> {
+    Ok(folders::data()?.join("trainer"))
+}
+
+/// Written last: without it an installation does not count.
+pub fn marker(dir: &Path) -> PathBuf {
+    dir.join(".sleap-rtc-trainer")
+}
+
+/// The program in an installation.
+pub(super) fn program(dir: &Path) -> PathBuf {
+    if cfg!(windows) { dir.join("Scripts").join("sleap-nn.exe") } else { dir.join("bin").join("sleap-nn") }
+}
+
+/// The trainer in a folder that `trainer install` has finished.
+pub(super) fn installed(dir: &Path) -> Option<Trainer> {
+    let path = program(dir);
+    (marker(dir).is_file() && sys::executable(&path)).then_some(Trainer { path, origin: Origin::Installed })
+}
+
+/// The trainer of this machine, if it has one.
+pub fn find() -> CliResult<Option<Trainer>> {
+    if let Some(path) = env::var_os("SLEAP_RTC_TRAINER").filter(|value| !value.is_empty()).map(PathBuf::from) {
+        if !sys::executable(&path) {
+            return Err(CliError::new(Exit::NoTrainer, "cannot use the trainer that SLEAP_RTC_TRAINER names")
+                .cause(format!("{} is not a program", path.display()))
+                .hint("export SLEAP_RTC_TRAINER=/path/to/sleap-nn, or unset it and run: sleap-rtc trainer install"));
+        }
+        return Ok(Some(Trainer { path, origin: Origin::Environment }));
+    }
+    if let Some(trainer) = installed(&default_dir()?) {
+        return Ok(Some(trainer));
+    }
+    Ok(on_path("sleap-nn").map(|path| Trainer { path, origin: Origin::Path }))
+}
+
+/// A program on `PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let name = if cfg!(windows) { format!("{name}.exe") } else { name.to_owned() };
+    env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&name)).find(|path| sys::executable(path))
+}
+
+impl Trainer {
+    /// Runs the trainer to ask its version.
+    pub async fn version(&self) -> Result<String, String> {
+        let run = Command::new(&self.path).arg("--version").kill_on_drop(true).output();
+        let output = tokio::time::timeout(VERSION_LIMIT, run)
+            .await
+            .map_err(|_| format!("no answer within {} s", VERSION_LIMIT.as_secs()))?
+            .map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        match version {
+            Some(version) if output.status.success() => Ok(version.to_owned()),
+            _ => {
+                let errors = String::from_utf8_lossy(&output.stderr);
+                let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+                Err(format!("`sleap-nn --version` ended with {}: {last}", output.status))
+            }
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! The help texts.
+
+use clap::CommandFactory as _;
+use insta::assert_snapshot;
+use sleap_rtc_cli::args::Cli;
+
+/// What `--help` prints for a command, 80 columns wide.
+fn help(path: &[&str]) -> String {
+    let mut command = Cli::command().term_width(80);
+    command.build();
+    let mut at = &mut command;
+    for name in path {
+        at = at.find_subcommand_mut(name).expect("there is such a command");
+    }
+    at.render_help().to_string()
+}
+
+#[test]
+fn the_command_line_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_program() {
+    assert_snapshot!(help(&[]), @r"
+    One pool out of a lab's GPU machines: train SLEAP models on a machine that is
+    free.
+
+    Usage: sleap-rtc [OPTIONS] <COMMAND>
+
+    Commands:
+      server   Run the server: rooms, and who is free in them. It never sees data
+      room     Make rooms on the server
+      worker   Offer this machine's GPUs to a room
+      train    Train a model on a free worker and bring it home
+      status   Show who is in the room and what each worker does
+      stop     End a job early and keep its model
+      cancel   End a job now, without a model
+      demo     Server, worker and training on this machine, with example data
+      doctor   Check what sleap-rtc needs and say what is missing
+      trainer  The program that workers train with
+      help     Print this message or the help of the given subcommand(s)
+
+    Options:
+          --json     Print results as JSON, one object a line
+      -h, --help     Print help (see more with '--help')
+      -V, --version  Print version
+
+    Environment:
+      SLEAP_RTC_SERVER          the server's address [default:
+      http://localhost:8001]
+      SLEAP_RTC_ROOM_ID         the room, as `room create` printed it
+      SLEAP_RTC_ROOM_TOKEN      the room's token
+      SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address
+      SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another
+      address
+      SLEAP_RTC_TRAINER         the sleap-nn program that workers run
+      SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
+      SLEAP_RTC_LOG             error, warn, info or debug [default: warn]
+      NO_COLOR                  no colours
+
+    Exit codes are listed in docs/exit-codes.md; 0 means that all went well.
+    ");
+}
+
+#[test]
+fn server() {
+    assert_snapshot!(help(&["server"]), @r"
+    Run the server: rooms, and who is free in them. It never sees data
+
+    Usage: sleap-rtc server [OPTIONS]
+
+    Options:
+          --listen <IP>       Address to listen on; by default all of this
+                              machine's, so that GPU machines can reach it [default:
+                              0.0.0.0]
+          --http-port <PORT>  Port for HTTP; 0 takes a free one. Both ports serve
+                              both protocols [default: 8001]
+          --ws-port <PORT>    Port for WebSocket; 0 takes a free one [default: 8080]
+          --data <DIR>        Folder for the database [default: in your data folder]
+          --public-url <URL>  How others reach this server, e.g.
+                              http://admin-box:8001; told to whoever makes a room
+          --json              Print results as JSON, one object a line
+      -h, --help              Print help
+    ");
+}
+
+#[test]
+fn room_create() {
+    assert_snapshot!(help(&["room", "create"]), @r"
+    Make a room and print what workers and clients need to join it
+
+    Usage: sleap-rtc room create [OPTIONS] --name <NAME>
+
+    Options:
+          --name <NAME>   Name of the room, e.g. my-lab-gpu-pool
+          --ttl <TIME>    How long it lives without visitors: 12h, 90d, never
+                          [default: 30d]
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --json          Print results as JSON, one object a line
+      -h, --help          Print help
+    ");
+}
+
+#[test]
+fn worker() {
+    assert_snapshot!(help(&["worker"]), @r"
+    Offer this machine's GPUs to a room
+
+    Usage: sleap-rtc worker [OPTIONS]
+
+    Options:
+          --gpu <INDEX>  GPU to offer, as nvidia-smi counts; repeat it for more than
+                         one
+          --cpu          Offer the CPU instead of a GPU: slow, for trying things out
+          --name <NAME>  Name that others see [default: this machine's name]
+          --tag <TAG>    Tag that a training may ask for; repeatable
+          --data <DIR>   Folder for the jobs' files [default: in your data folder]
+          --json         Print results as JSON, one object a line
+      -h, --help         Print help
+
+    Room:
+          --server <URL>       Address of the server, e.g. http://admin-box:8001
+                               [env: SLEAP_RTC_SERVER]
+          --room <ID>          The room [env: SLEAP_RTC_ROOM_ID]
+          --token-file <FILE>  File with the room's token [env: SLEAP_RTC_ROOM_TOKEN
+                               holds the token itself]
+    ");
+}
+
+#[test]
+fn train() {
+    assert_snapshot!(help(&["train"]), @r"
+    Train a model on a free worker and bring it home
+
+    Usage: sleap-rtc train [OPTIONS] <LABELS>
+
+    Arguments:
+      <LABELS>  Your labels: data.slp (its videos are sent too) or data.pkg.slp
+                (images inside)
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+
+    Training:
+      -c, --config <YAML>    Training configuration (YAML); repeat it to train
+                             several models in turn. Without one, the worker writes
+                             a good one from your labels
+          --video <PATH>     Video that the labels name but that lies elsewhere now,
+                             or a folder with such videos; repeatable
+          --epochs <N>       Epochs at most
+          --batch-size <N>   Images a batch
+          --lr <RATE>        Learning rate, e.g. 0.0001
+          --pipeline <KIND>  Kind of model, where no configuration is given:
+                             single_instance, centroid, bottomup, topdown, …
+          --run-name <NAME>  Name of the run: the model lands in OUTPUT/NAME
+                             [default: made from the labels and the time]
+      -o, --output <DIR>     Folder for the models. Nothing in it is ever
+                             overwritten [default: models]
+
+    Worker:
+          --min-gpu-memory <SIZE>  Only workers with at least this much GPU memory:
+                                   16, 16GB, 500MB
+          --tag <TAG>              Only workers with this tag; repeatable
+          --wait <TIME>            How long to wait for a worker if none is free:
+                                   30s, 10m, 2h [default: 0s]
+
+    Room:
+          --server <URL>       Address of the server, e.g. http://admin-box:8001
+                               [env: SLEAP_RTC_SERVER]
+          --room <ID>          The room [env: SLEAP_RTC_ROOM_ID]
+          --token-file <FILE>  File with the room's token [env: SLEAP_RTC_ROOM_TOKEN
+                               holds the token itself]
+    ");
+}
+
+#[test]
+fn trainer_install() {
+    assert_snapshot!(help(&["trainer", "install"]), @r"
+    Install sleap-nn, with the torch that fits this machine
+
+    Usage: sleap-rtc trainer install [OPTIONS]
+
+    Options:
+          --dir <DIR>  Folder to install into [default: in your data folder]
+          --cpu        Install for the CPU only. Never on a machine whose GPU shall
+                       train
+      -y, --yes        Do not ask
+          --json       Print results as JSON, one object a line
+      -h, --help       Print help
+    ");
+}
+
+#[test]
+fn no_option_takes_a_secret() {
+    fn visit(command: &clap::Command) {
+        for arg in command.get_arguments() {
+            let name = arg.get_long().unwrap_or_default();
+            assert!(!["token", "secret", "key", "password"].contains(&name), "--{name} would show a secret to `ps`");
+        }
+        command.get_subcommands().for_each(visit);
+    }
+    visit(&Cli::command());
+}

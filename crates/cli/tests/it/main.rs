@@ -1,0 +1,6 @@
+//! The words that the user sees.
+
+mod errors;
+mod help;
+mod progress;
+mod text;

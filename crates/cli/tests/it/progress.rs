@@ -1,0 +1,353 @@
+//! What a training looks like on a terminal, in a pipe and for a program.
+
+use std::time::Duration;
+
+use insta::assert_snapshot;
+use sleap_rtc_cli::progress::{Event, Mode, Screen};
+use sleap_rtc_wire::claim::Reason;
+use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Stream, Terminal, What};
+use sleap_rtc_wire::{JobId, PeerId, Time};
+
+const TERMINAL: Mode = Mode::Terminal { width: 80, color: false };
+
+/// What a terminal has shown: every state of the changing line is kept, marked `~`.
+fn frames(bytes: &[u8]) -> String {
+    let text = String::from_utf8(bytes.to_vec()).expect("text");
+    let mut out = Vec::new();
+    for line in text.split('\n') {
+        let mut pieces = line.split("\r\x1b[2K");
+        let first = pieces.next().unwrap_or_default().to_owned();
+        let mut pieces: Vec<String> = std::iter::once(first).chain(pieces.map(|piece| format!("~{piece}"))).collect();
+        // What ends in a newline stays.
+        if let Some(last) = pieces.pop() {
+            out.extend(pieces.into_iter().filter(|piece| piece.len() > 1));
+            out.push(last.trim_start_matches('~').to_owned());
+        }
+    }
+    out.dedup();
+    out.join("\n")
+}
+
+fn job(what: What) -> Event {
+    Event::Job(JobEvent { seq: 1, at: Time(0), what })
+}
+
+fn phase(phase: Phase) -> Event {
+    job(What::Phase { phase })
+}
+
+fn found() -> Event {
+    Event::Found {
+        worker: PeerId::new("w1").expect("an id"),
+        name: "gpu-box".to_owned(),
+        device: Some("RTX 4090, 24 GB".to_owned()),
+    }
+}
+
+fn finding() -> Event {
+    Event::Finding { job_id: JobId::new("7d3f9a").expect("an id"), room: "talmolab-gpu-pool".to_owned() }
+}
+
+fn ended(state: EndState, stopped_early: bool) -> Event {
+    let end = Terminal { state, stopped_early, code: None, cause: None, exit: Some(0), ended_at: Time(0) };
+    job(What::End { end })
+}
+
+/// A whole training: (milliseconds, event).
+fn story() -> Vec<(u64, Event)> {
+    vec![
+        (0, Event::Reading { labels: "flies.pkg.slp".to_owned() }),
+        (300, finding()),
+        (400, found()),
+        (500, Event::Connecting),
+        (900, Event::Connected { path: Some("direct".to_owned()) }),
+        (900, Event::Sending { done: 0, total: 3_420_306 }),
+        (1400, Event::Sending { done: 1_500_000, total: 3_420_306 }),
+        (2000, Event::Sending { done: 3_420_306, total: 3_420_306 }),
+        (2000, phase(Phase::Preparing)),
+        (2100, job(What::Stage { index: 0, count: 1, name: "centroid".to_owned() })),
+        (2100, phase(Phase::Importing)),
+        (16_000, job(What::Plan { epochs: Some(2), steps: Some(20) })),
+        (16_000, phase(Phase::Training)),
+        (17_000, job(What::Batch { epoch: 0, batch: 1, loss: Some(0.0251) })),
+        (22_000, job(What::Batch { epoch: 0, batch: 10, loss: Some(0.0151) })),
+        (27_000, job(What::Batch { epoch: 0, batch: 20, loss: Some(0.0121) })),
+        (28_000, job(What::Epoch { epoch: 0, train_loss: Some(0.0184), val_loss: Some(0.0117) })),
+        (29_000, job(What::Log { stream: Stream::Out, line: "a line of the trainer".to_owned() })),
+        (33_000, job(What::Batch { epoch: 1, batch: 10, loss: Some(0.0098) })),
+        (39_000, job(What::Epoch { epoch: 1, train_loss: Some(0.0101), val_loss: Some(0.0083) })),
+        (39_100, phase(Phase::Evaluating)),
+        (43_000, phase(Phase::Returning)),
+        (43_100, ended(EndState::Completed, false)),
+        (43_200, Event::Receiving { done: 0, total: 1_050_000 }),
+        (43_700, Event::Receiving { done: 600_000, total: 1_050_000 }),
+        (44_000, Event::Receiving { done: 1_050_000, total: 1_050_000 }),
+        (44_000, Event::Saved { folder: "models/flies".to_owned(), files: 9, bytes: 1_050_000 }),
+    ]
+}
+
+/// Plays a story with a tick each second, as the program does.
+fn play(mode: Mode, story: &[(u64, Event)], until: u64) -> Vec<u8> {
+    let mut screen = Screen::new(mode, Vec::new());
+    let mut events = story.iter().peekable();
+    for now in (0..=until).step_by(100) {
+        while let Some((at, event)) = events.next_if(|(at, _)| *at <= now) {
+            screen.event(event, Duration::from_millis(*at)).expect("a vector takes everything");
+        }
+        if now % 1000 == 0 {
+            screen.tick(Duration::from_millis(now)).expect("a vector takes everything");
+        }
+    }
+    screen.into_inner()
+}
+
+#[test]
+fn a_training_on_a_terminal() {
+    assert_snapshot!(frames(&play(TERMINAL, &story(), 45_000)), @r"
+         Reading flies.pkg.slp
+    ~     Reading and hashing what is to be sent, 0 s
+             Job 7d3f9a
+    ~     Finding a worker in talmolab-gpu-pool, 0 s
+           Found gpu-box (RTX 4090, 24 GB)
+    ~  Connecting to gpu-box, 0 s
+       Connected to gpu-box, direct
+    ~  Connecting to gpu-box, 0 s
+    ~     Sending [----------------]   0 %  0.0/3.4 MB  0 s
+    ~     Sending [######----------]  43 %  1.5/3.4 MB  3.0 MB/s  1 s left
+            Sent 3.4 MB in 1.1 s, 3.1 MB/s
+    ~   Preparing the job on gpu-box, 0 s
+    ~   Importing the trainer's libraries, 0 s
+    ~   Importing the trainer's libraries, 1 s
+    ~   Importing the trainer's libraries, 2 s
+    ~   Importing the trainer's libraries, 3 s
+    ~   Importing the trainer's libraries, 4 s
+    ~   Importing the trainer's libraries, 5 s
+    ~   Importing the trainer's libraries, 6 s
+    ~   Importing the trainer's libraries, 7 s
+    ~   Importing the trainer's libraries, 8 s
+    ~   Importing the trainer's libraries, 9 s
+    ~   Importing the trainer's libraries, 10 s
+    ~   Importing the trainer's libraries, 11 s
+    ~   Importing the trainer's libraries, 12 s
+    ~   Importing the trainer's libraries, 13 s
+        Imported in 13 s
+    ~    Training epoch 1/2  step 0/20  0 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  1 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  2 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  3 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  4 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  5 s
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  16 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  15 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  14 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  13 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  12 s left
+    ~    Training epoch 1/2  step 20/20  loss 0.0121  10 s left
+           Epoch 1/2  loss 0.0184  val loss 0.0117  11 s
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  11 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  10 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  9 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  8 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  7 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  5 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  4 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  3 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  2 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  1 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  0 s left
+           Epoch 2/2  loss 0.0101  val loss 0.0083  11 s
+    ~    Training epoch 2/2  done  loss 0.0098  val loss 0.0083  0 s left
+    ~  Evaluating the model on your labels, 0 s
+    ~  Evaluating the model on your labels, 1 s
+    ~  Evaluating the model on your labels, 2 s
+       Evaluated in 3.9 s
+    ~   Gathering the results on gpu-box, 0 s
+         Trained on gpu-box
+    ~   Gathering the results on gpu-box, 0 s
+    ~   Receiving [----------------]   0 %  0.0/1.1 MB  0 s
+    ~   Receiving [#########-------]  57 %  0.6/1.1 MB  1.2 MB/s  1 s left
+    ~   Receiving [################] 100 %  1.1/1.1 MB  1.3 MB/s  0 s left
+        Received 9 files, 1.1 MB
+           Saved models/flies
+    ");
+}
+
+#[test]
+fn a_training_in_a_pipe() {
+    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story(), 45_000)).expect("text"), @r"
+    Reading flies.pkg.slp
+    Job 7d3f9a
+    Found gpu-box (RTX 4090, 24 GB)
+    Connected to gpu-box, direct
+    Sent 3.4 MB in 1.1 s, 3.1 MB/s
+    Imported in 13 s
+    Epoch 1/2  loss 0.0184  val loss 0.0117  11 s
+    Epoch 2/2  loss 0.0101  val loss 0.0083  11 s
+    Evaluated in 3.9 s
+    Trained on gpu-box
+    Received 9 files, 1.1 MB
+    Saved models/flies
+    ");
+}
+
+#[test]
+fn a_training_for_a_program() {
+    assert_snapshot!(String::from_utf8(play(Mode::Json, &story(), 45_000)).expect("text"), @r#"
+    {"event":"reading","labels":"flies.pkg.slp"}
+    {"event":"finding","job_id":"7d3f9a","room":"talmolab-gpu-pool"}
+    {"event":"found","worker":"w1","name":"gpu-box","device":"RTX 4090, 24 GB"}
+    {"event":"connecting"}
+    {"event":"connected","path":"direct"}
+    {"event":"sending","done":0,"total":3420306}
+    {"event":"sending","done":1500000,"total":3420306}
+    {"event":"sending","done":3420306,"total":3420306}
+    {"seq":1,"at":0,"event":"phase","phase":"preparing"}
+    {"seq":1,"at":0,"event":"stage","index":0,"count":1,"name":"centroid"}
+    {"seq":1,"at":0,"event":"phase","phase":"importing"}
+    {"seq":1,"at":0,"event":"plan","epochs":2,"steps":20}
+    {"seq":1,"at":0,"event":"phase","phase":"training"}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":1,"loss":0.0251}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":10,"loss":0.0151}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":20,"loss":0.0121}
+    {"seq":1,"at":0,"event":"epoch","epoch":0,"train_loss":0.0184,"val_loss":0.0117}
+    {"seq":1,"at":0,"event":"log","stream":"out","line":"a line of the trainer"}
+    {"seq":1,"at":0,"event":"batch","epoch":1,"batch":10,"loss":0.0098}
+    {"seq":1,"at":0,"event":"epoch","epoch":1,"train_loss":0.0101,"val_loss":0.0083}
+    {"seq":1,"at":0,"event":"phase","phase":"evaluating"}
+    {"seq":1,"at":0,"event":"phase","phase":"returning"}
+    {"seq":1,"at":0,"event":"end","end":{"state":"completed","stopped_early":false,"exit":0,"ended_at":0}}
+    {"event":"receiving","done":0,"total":1050000}
+    {"event":"receiving","done":600000,"total":1050000}
+    {"event":"receiving","done":1050000,"total":1050000}
+    {"event":"saved","folder":"models/flies","files":9,"bytes":1050000}
+    "#);
+}
+
+#[test]
+fn a_pipe_is_never_silent_for_a_minute() {
+    let story = vec![(0, finding()), (0, found()), (100, phase(Phase::Importing))];
+    let text = String::from_utf8(play(Mode::Plain, &story, 95_000)).expect("text");
+    assert_snapshot!(text, @r"
+    Job 7d3f9a
+    Found gpu-box (RTX 4090, 24 GB)
+    Importing the trainer's libraries, 29 s
+    Importing the trainer's libraries, 59 s
+    Importing the trainer's libraries, 1 min 29 s
+    ");
+}
+
+#[test]
+fn a_stall_is_said_in_words() {
+    let story = vec![
+        (0, found()),
+        (100, Event::Sending { done: 0, total: 10_000_000 }),
+        (1000, Event::Sending { done: 4_000_000, total: 10_000_000 }),
+    ];
+    assert_snapshot!(frames(&play(TERMINAL, &story, 13_000)), @r"
+           Found gpu-box (RTX 4090, 24 GB)
+    ~  Connecting to gpu-box, 0 s
+    ~     Sending [----------------]   0 %  0.0/10.0 MB  0 s
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  4.4 MB/s  2 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  2.1 MB/s  3 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  1.4 MB/s  5 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  1.0 MB/s  6 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  816.3 kB/s  8 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  678.0 kB/s  9 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 6 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 7 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 8 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 9 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 10 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 11 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 12 s for gpu-box
+    ");
+}
+
+#[test]
+fn a_lost_link_is_not_a_lost_job() {
+    let mut story = story();
+    story.truncate(15);
+    story.push((24_000, Event::Reconnecting));
+    story.push((30_000, Event::Connected { path: None }));
+    story.push((30_500, job(What::Batch { epoch: 0, batch: 19, loss: Some(0.0121) })));
+    assert_snapshot!(frames(&play(TERMINAL, &story, 31_000)).split("Link lost").last().unwrap_or_default(), @r"
+     to gpu-box; the job is most likely still running
+    ~Reconnecting to gpu-box, 0 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 1 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 2 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 3 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 4 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 5 s; the job is most likely still running
+     Reconnected to gpu-box after 6 s
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  8 s left
+    ~    Training epoch 1/2  step 19/20  loss 0.0121  15 s left
+    ");
+}
+
+#[test]
+fn waiting_says_why_and_where_in_line() {
+    let story = vec![
+        (0, finding()),
+        (100, Event::Waiting { place: 2, reason: Reason::AllMatchingBusy }),
+        (2000, Event::Waiting { place: 1, reason: Reason::AllMatchingBusy }),
+    ];
+    assert_snapshot!(frames(&play(TERMINAL, &story, 3000)), @r"
+             Job 7d3f9a
+    ~     Finding a worker in talmolab-gpu-pool, 0 s
+         Waiting for a worker: all that match are busy
+    ~     Waiting 0 s, place 2 in line: all that match are busy
+    ~     Waiting 1 s, place 1 in line: all that match are busy
+    ~     Waiting 2 s, place 1 in line: all that match are busy
+    ");
+}
+
+#[test]
+fn two_models_have_their_own_epochs() {
+    let story = vec![
+        (0, found()),
+        (0, job(What::Stage { index: 0, count: 2, name: "centroid".to_owned() })),
+        (0, job(What::Plan { epochs: Some(1), steps: None })),
+        (1000, job(What::Batch { epoch: 0, batch: 3, loss: None })),
+        (2000, job(What::Epoch { epoch: 0, train_loss: Some(0.1), val_loss: Some(0.2) })),
+        (3000, job(What::Stage { index: 1, count: 2, name: "centered\x1b[31m_instance".to_owned() })),
+        (4000, job(What::Batch { epoch: 0, batch: 1, loss: Some(f64::INFINITY) })),
+        (5000, job(What::Epoch { epoch: 0, train_loss: None, val_loss: None })),
+        (5100, job(What::Warning { text: "the loss is not a number".to_owned() })),
+        (6000, ended(EndState::Completed, true)),
+    ];
+    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story, 7000)).expect("text"), @r"
+    Found gpu-box (RTX 4090, 24 GB)
+    Model 1/2 centroid
+    Epoch 1/1  loss 0.1000  val loss 0.2000  1.0 s
+    Model 2/2 centered_instance
+    Epoch 1  loss NaN  val loss NaN  1.0 s
+    Warning the loss is not a number
+    Stopped early; the model is kept
+    ");
+}
+
+#[test]
+fn the_changing_line_fits_the_terminal() {
+    for width in [20, 40, 80] {
+        let mut screen = Screen::new(Mode::Terminal { width, color: false }, Vec::new());
+        for (at, event) in story() {
+            let now = Duration::from_millis(at);
+            screen.event(&event, now).expect("a vector takes everything");
+            let line = screen.state().live(now, width).unwrap_or_default();
+            assert!(line.chars().count() <= width, "{line:?}");
+        }
+    }
+}
+
+#[test]
+fn a_terminal_is_never_silent_for_two_seconds() {
+    let mut screen = Screen::new(TERMINAL, Vec::new());
+    screen.event(&finding(), Duration::ZERO).expect("a vector takes everything");
+    let mut last = String::new();
+    for second in 1..200 {
+        screen.tick(Duration::from_secs(second)).expect("a vector takes everything");
+        let line = screen.state().live(Duration::from_secs(second), 80).expect("there is something to wait for");
+        assert_ne!(line, last, "nothing has changed on the screen");
+        last = line;
+    }
+}
