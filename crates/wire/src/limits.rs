@@ -51,3 +51,5 @@ pub const LOG_LINE: usize = 16 << 10;
 pub const CONFIG: usize = 256 << 10;
 /// Stages of one job.
 pub const STAGES: usize = 16;
+/// A whole job as it is submitted (its configurations and names of videos as JSON), bytes.
+pub const JOB: usize = 8 << 20;
