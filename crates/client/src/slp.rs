@@ -16,7 +16,7 @@ use std::path::Path;
 
 pub use error::{SlpError, SlpFault};
 pub(crate) use resolve::base_name;
-pub use resolve::{MissingVideo, ResolvedVideo, VideoError, WhyMissing, resolve_videos};
+pub use resolve::{MissingVideo, ResolvedVideo, VideoError, WhyMissing, resolve_videos, trainer_path};
 
 /// What a label file says, as far as we need it.
 #[derive(Clone, Debug, PartialEq, Eq)]

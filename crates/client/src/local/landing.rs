@@ -4,6 +4,7 @@
 //! from what is there; the receiver compares hashes, so nothing in it is trusted. [`Landing::finish`] checks that every file is
 //! whole, makes them last over a power cut, and renames the folder to `models/<run name>/`, or `-1`, `-2`, … if that is taken.
 //!
+//! A folder beside the files, such as a store of chunks, may be put into [`Landing::partial`]: what was not announced is gone at the end.
 //! Blocks on the disk.
 
 mod error;
@@ -17,7 +18,7 @@ pub use error::LandingError;
 use error::at;
 
 use super::name::safe_name;
-use super::results::PathSet;
+use super::results::{PathError, PathRules, safe_relative_path};
 use crate::sys::folder;
 
 /// Final names that are tried: `<run name>`, then `-1` up to this.
@@ -34,7 +35,7 @@ pub struct Landing {
     /// Files that an earlier try has left, as the folder lists them.
     left: HashSet<PathBuf>,
     resumed: bool,
-    names: PathSet,
+    names: PathRules,
     files: BTreeMap<String, Announced>,
     /// The file of the last read or write, open.
     open: Option<(String, File)>,
@@ -81,7 +82,7 @@ impl Landing {
             partial,
             left,
             resumed,
-            names: PathSet::new(),
+            names: PathRules::default(),
             files: BTreeMap::new(),
             open: None,
             lock,
@@ -103,7 +104,8 @@ impl Landing {
     /// # Errors
     /// The name is refused ([`super::results`]), clashes with another, or the disk refuses.
     pub fn announce(&mut self, name: &str, len: u64) -> Result<(), LandingError> {
-        let path = self.partial.join(self.names.insert(name)?);
+        let path = self.partial.join(safe_relative_path(name)?);
+        self.names.add(name).map_err(|why| PathError::new(name, why))?;
         self.make_folders(&path)?;
         // Only a file of exactly this name is gone on with: a system may take two names for one (upper and lower case, composed
         // and decomposed letters), and the second must not write into the first.
@@ -219,9 +221,9 @@ impl Lock {
     fn take(path: PathBuf) -> Result<Self, LandingError> {
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(&path).map_err(at(&path))?;
         match file.try_lock() {
-            Ok(()) => Ok(Self { path, _file: file }),
             Err(TryLockError::WouldBlock) => Err(LandingError::InUse(path)),
-            Err(TryLockError::Error(error)) => Err(at(&path)(error)),
+            // A file system without locks, as some clusters have for home folders, is no reason to lose results.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, _file: file }),
         }
     }
 

@@ -1,67 +1,19 @@
 //! File names that are the same on Linux, macOS and Windows, and that no trainer takes for an option.
 
+use sleap_rtc_wire::manifest::{BadPath, check_path};
+
 /// Longest part of a path that we make, bytes. Systems allow 255 (ext4, in bytes; NTFS, in UTF-16 units); the rest is left for
 /// what is put before and after (`12-`, `.predictions.slp`, `.partial-…`).
 pub const MAX_MADE: usize = 120;
-/// Longest part of a path that we take, bytes.
-pub const MAX_TAKEN: usize = 255;
-/// Names of Windows' devices, with every ending ("Naming Files, Paths, and Namespaces", Microsoft).
-const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
 /// An ending is kept when a long name is cut, if it is not longer than this, bytes.
 const MAX_ENDING: usize = 16;
 /// SLEAP's double ending, kept whole.
 const PACKAGE: &str = ".pkg.slp";
 
-/// What is wrong with one part of a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NameFault {
-    /// Nothing between two separators, or nothing at all.
-    #[error("has an empty part")]
-    Empty,
-    /// `.` or `..`.
-    #[error("has a part that is only dots")]
-    Dots,
-    /// A character that some system does not have in names, or that turns text around on a screen.
-    #[error("has the character {0:?}")]
-    Character(char),
-    /// A device of Windows.
-    #[error("has the name of a Windows device")]
-    Device,
-    /// Windows drops a dot or a space at the end.
-    #[error("has a part that ends with a dot or a space")]
-    End,
-    /// Longer than [`MAX_TAKEN`].
-    #[error("has a part of more than {MAX_TAKEN} bytes")]
-    TooLong,
-}
-
-/// Whether `part` can be a file's or folder's name on every system.
-///
-/// # Errors
-/// The first rule that it breaks.
-pub fn check_part(part: &str) -> Result<(), NameFault> {
-    if part.is_empty() {
-        return Err(NameFault::Empty);
-    }
-    if part.chars().all(|c| c == '.') {
-        return Err(NameFault::Dots);
-    }
-    if let Some(c) = part.chars().find(|c| is_forbidden(*c)) {
-        return Err(NameFault::Character(c));
-    }
-    if part.ends_with(['.', ' ']) {
-        return Err(NameFault::End);
-    }
-    if is_device(part) {
-        return Err(NameFault::Device);
-    }
-    if part.len() > MAX_TAKEN { Err(NameFault::TooLong) } else { Ok(()) }
-}
-
 /// Makes a name out of anything: the last part of a path, an experiment's title. Letters of every script stay; what some system or
 /// the trainer's command line would not take becomes `_`. The same input always gives the same name; two inputs may give one name.
 ///
-/// The result passes [`check_part`], is not empty, has at most [`MAX_MADE`] bytes, and does not begin with `-`, `~` or a space.
+/// The result is one part that passes [`check_path`], is not empty, has at most [`MAX_MADE`] bytes, and does not begin with `-`, `~` or a space.
 pub fn safe_name(name: &str) -> String {
     // `$` begins an interpolation in the trainer's configuration, even within quotes.
     let clean: String = name.chars().map(|c| if is_forbidden(c) || c == '$' { '_' } else { c }).collect();
@@ -97,11 +49,9 @@ fn ending_at(name: &str) -> usize {
     name.rfind('.').filter(|at| name.len() - at <= MAX_ENDING).unwrap_or(name.len())
 }
 
+/// What no name may have: everything that [`check_path`] refuses for the character's sake.
 fn is_forbidden(c: char) -> bool {
-    c.is_control()
-        || matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*')
-        // Marks that turn the direction of text, line ends, byte order mark: a name would not look as it is.
-        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    matches!(check_path(c.encode_utf8(&mut [0; 4])), Err(BadPath::Absolute | BadPath::Character | BadPath::Hidden))
 }
 
 fn is_loose_end(c: char) -> bool {
@@ -109,12 +59,5 @@ fn is_loose_end(c: char) -> bool {
 }
 
 fn is_device(part: &str) -> bool {
-    let stem = part.split('.').next().unwrap_or(part).trim_end();
-    if DEVICES.iter().any(|device| stem.eq_ignore_ascii_case(device)) {
-        return true;
-    }
-    let numbered =
-        stem.get(..3).is_some_and(|port| port.eq_ignore_ascii_case("COM") || port.eq_ignore_ascii_case("LPT"));
-    let mut rest = stem.chars().skip(3);
-    numbered && matches!((rest.next(), rest.next()), (Some('0'..='9' | '¹' | '²' | '³'), None))
+    check_path(part) == Err(BadPath::Reserved)
 }

@@ -40,7 +40,7 @@ pub struct Plan {
     pub files: Vec<PlannedFile>,
     /// The labels' path in the job's folder.
     pub labels: String,
-    /// For every path that the labels name: where it is in the job's folder.
+    /// For every path that the labels name, as the trainer calls it ([`slp::trainer_path`]): where it is in the job's folder.
     pub videos: Vec<VideoPath>,
     /// The configurations, as the user wrote them.
     pub stages: Vec<StageSpec>,
@@ -207,10 +207,11 @@ fn planned(name: String, local: &Path) -> Result<PlannedFile, PlanError> {
 /// Adds each video once and says for each stored path under which name it goes.
 fn videos(found: Vec<ResolvedVideo>, files: &mut Vec<PlannedFile>) -> Result<Vec<VideoPath>, PlanError> {
     let mut names: HashMap<PathBuf, String> = HashMap::new();
-    let mut stored = HashSet::new();
+    let mut seen = HashSet::new();
     let mut map = Vec::new();
     for video in found {
-        if !stored.insert(video.stored.clone()) {
+        let stored = slp::trainer_path(&video.stored);
+        if !seen.insert(stored.clone()) {
             continue;
         }
         let path = if let Some(name) = names.get(&video.local) {
@@ -221,7 +222,7 @@ fn videos(found: Vec<ResolvedVideo>, files: &mut Vec<PlannedFile>) -> Result<Vec
             names.insert(video.local, name.clone());
             name
         };
-        map.push(VideoPath { stored: video.stored, path });
+        map.push(VideoPath { stored, path });
     }
     Ok(map)
 }

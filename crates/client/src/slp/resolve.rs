@@ -234,7 +234,7 @@ impl<'a> Search<'a> {
         let mut why = WhyMissing::NotFound;
         for folder in &self.folders {
             for tail in tails(stored) {
-                let path = folder.join(tail.replace('\\', "/"));
+                let path = folder.join(trainer_path(tail));
                 if !path.is_file() {
                     continue;
                 }
@@ -245,7 +245,7 @@ impl<'a> Search<'a> {
                 return Ok(path);
             }
         }
-        let here = PathBuf::from(stored.replace('\\', "/"));
+        let here = PathBuf::from(trainer_path(stored));
         if here.is_relative() && here.is_file() { Ok(here) } else { Err(why) }
     }
 }
@@ -261,6 +261,12 @@ fn unused(slp: &SlpFile, labels: &Path, extra: &Path) -> VideoError {
 /// What follows the last separator, of either system.
 pub(crate) fn base_name(stored: &str) -> &str {
     stored.rsplit(['/', '\\']).next().unwrap_or(stored)
+}
+
+/// What the trainer calls a stored path: `sleap-io` turns every `\` into `/` when it reads labels, and compares with that form
+/// when it is told that a video is elsewhere.
+pub fn trainer_path(stored: &str) -> String {
+    stored.replace('\\', "/")
 }
 
 /// The path, the path without its first part, … down to the base name; never an absolute one.

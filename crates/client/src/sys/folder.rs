@@ -13,6 +13,10 @@ pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
         done => return done,
     }
+    rename_onto_claim(from, to)
+}
+
+fn rename_onto_claim(from: &Path, to: &Path) -> io::Result<()> {
     fs::create_dir(to)?;
     fs::rename(from, to).inspect_err(|_| {
         // Only the empty claim can go this way.
@@ -37,10 +41,13 @@ fn rename_exclusive(_from: &Path, _to: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// Makes the names in a folder last over a power cut.
+/// Makes the names in a folder last over a power cut, where the file system can (some network ones cannot).
 #[cfg(unix)]
 pub(crate) fn sync(folder: &Path) -> io::Result<()> {
-    fs::File::open(folder)?.sync_all()
+    match fs::File::open(folder)?.sync_all() {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        done => done,
+    }
 }
 
 /// Makes the names in a folder last over a power cut: NTFS journals names, and a folder cannot be opened as a file.
@@ -48,4 +55,33 @@ pub(crate) fn sync(folder: &Path) -> io::Result<()> {
 #[expect(clippy::unnecessary_wraps, reason = "the same signature on every system")]
 pub(crate) fn sync(_folder: &Path) -> io::Result<()> {
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Both ways, because a file system has one or the other.
+    #[test]
+    fn a_rename_never_replaces() {
+        for rename in [rename_to_new, rename_onto_claim] {
+            let folder = tempfile::tempdir().unwrap();
+            let [from, to] = ["from", "to"].map(|name| folder.path().join(name));
+            fs::create_dir(&from).unwrap();
+            fs::write(from.join("new"), b"new").unwrap();
+
+            fs::create_dir(&to).unwrap();
+            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            fs::remove_dir(&to).unwrap();
+            fs::write(&to, b"old").unwrap();
+            assert_eq!(rename(&from, &to).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+            assert_eq!(fs::read(&to).unwrap(), b"old");
+            fs::remove_file(&to).unwrap();
+
+            rename(&from, &to).unwrap();
+            assert_eq!(fs::read(to.join("new")).unwrap(), b"new");
+            assert_eq!(rename(&from, &folder.path().join("gone")).unwrap_err().kind(), io::ErrorKind::NotFound);
+            assert!(!folder.path().join("gone").exists(), "no claim is left");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 """Writes the small label files of these tests. Needs sleap-io 0.9.5 (and h5py): run it in this folder.
 
-`flies.slp` and `minimal_instance.pkg.slp` are not made here: see README.md.
+The real ones are in `examples/`.
 """
 
 import json

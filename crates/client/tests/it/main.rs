@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 mod local;
 mod slp;
 
-/// A file of `tests/data`.
+/// A file of `tests/data`, or of the examples that we ship.
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data").join(name)
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let own = here.join("tests/data").join(name);
+    if own.exists() { own } else { here.join("../../examples").join(name) }
 }

@@ -73,6 +73,11 @@ pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> LandingError {
 }
 
 impl LandingError {
+    /// Whether space is what is missing.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::DiskFull { .. })
+    }
+
     /// The error in the three parts that a user reads.
     pub fn explained(&self) -> Explained {
         let what = "the results are not saved".to_owned();

@@ -30,6 +30,17 @@ fn a_package_goes_alone() {
 }
 
 #[test]
+fn the_examples_can_be_sent() {
+    let configs = [data("centroid.yaml"), data("bottomup.yaml")];
+    let plan = prepare(&data("flies.pkg.slp"), &configs).unwrap();
+    assert_eq!((names(&plan), plan.total_len()), (vec!["labels/flies.pkg.slp"], 3_420_306));
+    assert_eq!(plan.slp.labelled_frames, Some(12));
+    assert_eq!(plan.stages.iter().map(|stage| stage.name.as_str()).collect::<Vec<_>>(), ["centroid", "bottomup"]);
+    let plan = prepare(&data("flies.slp"), &configs).unwrap();
+    assert_eq!((names(&plan), plan.total_len()), (vec!["labels/flies.slp", "videos/0-clip.mp4"], 27_662 + 306_605));
+}
+
+#[test]
 fn plain_labels_go_with_their_videos() {
     let folder = tempfile::tempdir().unwrap();
     let labels = folder.path().join("-my labels.slp");
@@ -56,7 +67,7 @@ fn plain_labels_go_with_their_videos() {
 }
 
 #[test]
-fn labels_of_windows_keep_their_paths_in_the_map() {
+fn paths_of_windows_are_in_the_map_as_the_trainer_calls_them() {
     let folder = tempfile::tempdir().unwrap();
     let labels = folder.path().join("old.slp");
     fs::copy(data("old.slp"), &labels).unwrap();
@@ -64,7 +75,7 @@ fn labels_of_windows_keep_their_paths_in_the_map() {
         write(folder.path().join(name), b"x");
     }
     let plan = prepare(&labels, &[]).unwrap();
-    assert_eq!(plan.videos[0].stored, r"D:\Lab\Fly videos\Aufnahme ü 1.mp4");
+    assert_eq!(plan.videos[0].stored, "D:/Lab/Fly videos/Aufnahme ü 1.mp4");
     assert_eq!(plan.videos[0].path, "videos/0-Aufnahme ü 1.mp4");
     assert_eq!(plan.videos[3].path, "videos/2/000001-2.png");
 }
@@ -131,8 +142,8 @@ fn other_kinds_of_input_are_refused_with_a_way_out() {
 
 #[test]
 fn planned_names_pass_the_receivers_rule() {
-    let mut set = sleap_rtc_client::local::results::PathSet::new();
+    let mut rules = sleap_rtc_client::local::results::PathRules::default();
     for name in ["aux.slp", "-x", "a:b", "果蝇 .pkg.slp", &"ü".repeat(500)] {
-        set.insert(&format!("labels/{}", safe_name(name))).unwrap();
+        rules.add(&format!("labels/{}", safe_name(name))).unwrap();
     }
 }
