@@ -1,5 +1,8 @@
 //! One file a command.
 
+mod demo;
+mod doctor;
+pub mod room_create;
 mod trainer_install;
 
 use crate::args::{Command, TrainerCommand};
@@ -10,6 +13,8 @@ use crate::printer::Printer;
 /// Runs one command.
 pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
     match command {
+        Command::Demo(args) => demo::run(args, printer).await,
+        Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         _ => Err(crate::errors::CliError::internal("not wired yet")),
     }

@@ -25,6 +25,7 @@ pub async fn run(args: TrainerInstallArgs, printer: Printer) -> CliResult<Exit> 
 
 /// What `demo` does as well, where there is no trainer.
 pub(super) async fn ask_and_install(plan: Plan, yes: bool, printer: Printer) -> CliResult<Trainer> {
+    trainer::may_replace(&plan.dir)?;
     printer.note("The trainer will be installed:");
     for line in plan.words() {
         printer.note(&line);

@@ -24,9 +24,11 @@ const LEAN: &str = include_str!("../../../../scripts/install-trainer-cpu.sh");
 /// Its helper.
 const STUB: &str = include_str!("../../../../scripts/stub_cuda.py");
 
+/// Lines of a failed program that are shown.
+const LAST_WORDS: usize = 6;
+
 /// Installs as planned; an earlier installation in that folder is replaced.
 pub async fn install(plan: Plan, printer: Printer) -> CliResult<Trainer> {
-    may_replace(&plan.dir)?;
     let parent = plan.dir.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(|error| disk_error(parent, &error))?;
     enough_room(&plan, parent)?;
@@ -43,7 +45,7 @@ pub async fn install(plan: Plan, printer: Printer) -> CliResult<Trainer> {
 }
 
 /// Whatever is in the folder will be deleted: only what an installation of ours has left.
-fn may_replace(dir: &Path) -> CliResult {
+pub(crate) fn may_replace(dir: &Path) -> CliResult {
     let empty = match fs::read_dir(dir) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => true,
@@ -112,7 +114,7 @@ async fn lay_ground(plan: Plan, printer: Printer) -> CliResult<Plan> {
         step(printer, "fetching uv", &mut pip).await?;
     }
     // The question is asked of torch's index alone, and downloads nothing.
-    let mut ask = plan.uv_install(&uv(dir));
+    let mut ask = plan.uv_install(&uv(dir), "torch");
     ask.args(["--dry-run", "--no-deps"]).env("UV_HTTP_RETRIES", "1");
     match step(printer, "looking for torch's own index", &mut ask).await {
         Ok(()) => Ok(plan),
@@ -130,7 +132,7 @@ fn uv(dir: &Path) -> PathBuf {
 }
 
 async fn by_uv(plan: &Plan, printer: Printer) -> CliResult {
-    step(printer, &format!("installing {SLEAP_NN} and torch"), &mut plan.uv_install(&uv(&plan.dir))).await?;
+    step(printer, &format!("installing {SLEAP_NN} and torch"), &mut plan.uv_install(&uv(&plan.dir), SLEAP_NN)).await?;
     let program = super::find::program(&plan.dir);
     step(printer, "starting it once", Command::new(&program).arg("--version")).await?;
     let path = marker(&plan.dir);
@@ -172,7 +174,7 @@ async fn step(printer: Printer, what: &str, command: &mut Command) -> CliResult 
                 Some(line) => {
                     ticker.detail(&line);
                     last.push_back(line);
-                    if last.len() > 4 { last.pop_front(); }
+                    if last.len() > LAST_WORDS { last.pop_front(); }
                 }
                 None => open = false,
             },
@@ -186,7 +188,8 @@ async fn step(printer: Printer, what: &str, command: &mut Command) -> CliResult 
     if status.success() {
         return Ok(());
     }
-    let error = last.into_iter().fold(failed(), |error, line| error.cause(line.trim()));
+    let plain = |line: String| line.trim().trim_start_matches("error: ").trim_start_matches("cause: ").to_owned();
+    let error = last.into_iter().map(plain).fold(failed(), CliError::cause);
     Err(error
         .cause(format!("it ended with {status}"))
         .hint("check the network and the disk, then: sleap-rtc trainer install"))

@@ -108,10 +108,10 @@ impl Plan {
         if self.cpu || self.gpus.is_empty() { 3_000_000_000 } else { 8_000_000_000 }
     }
 
-    /// The steps of a recipe that uv does alone.
-    pub(super) fn uv_install(&self, uv: &Path) -> Command {
+    /// What uv does alone: install a package, torch from where the recipe says.
+    pub(super) fn uv_install(&self, uv: &Path, package: &str) -> Command {
         let mut command = Command::new(uv);
-        command.args(["pip", "install", "--python"]).arg(self.dir.join(bin("python"))).arg(SLEAP_NN);
+        command.args(["pip", "install", "--python"]).arg(self.dir.join(bin("python"))).arg(package);
         match self.recipe {
             Recipe::TorchAuto => command.args(["--torch-backend", "auto"]),
             Recipe::TorchCpu => command.args(["--torch-backend", "cpu"]),

@@ -4,3 +4,4 @@ mod errors;
 mod help;
 mod progress;
 mod text;
+mod roster;

@@ -1,0 +1,7 @@
+//! What sleap-rtc needs from a machine, looked at one by one.
+
+mod check;
+mod machine;
+
+pub(crate) use check::{Check, Verdict};
+pub(crate) use machine::{disk, gpu, other_program, trainer, udp_buffer};

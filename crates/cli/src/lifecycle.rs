@@ -1,0 +1,45 @@
+//! When a command that runs for long is to end: Ctrl-C, SIGTERM, a closed terminal, or, with `--until-eof`, the end of
+//! standard input.
+
+use std::process;
+
+use tokio::io::AsyncReadExt as _;
+
+use crate::errors::{CliError, CliResult};
+use crate::exit::Exit;
+use crate::sys;
+
+/// Why a command is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Ctrl-C.
+    Interrupt,
+    /// SIGTERM, a closed terminal, or the end of standard input.
+    Terminate,
+}
+
+/// Completes when the command is to end.
+pub(crate) async fn ending(until_eof: bool) -> CliResult<Ending> {
+    let failed = |error: &std::io::Error| CliError::internal("cannot listen for signals").because(error);
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => pressed.map(|()| Ending::Interrupt).map_err(|error| failed(&error)),
+        asked = sys::terminated() => asked.map(|()| Ending::Terminate).map_err(|error| failed(&error)),
+        () = end_of_input(), if until_eof => Ok(Ending::Terminate),
+    }
+}
+
+async fn end_of_input() {
+    let mut stdin = tokio::io::stdin();
+    let mut buffer = [0; 256];
+    // An input that cannot be read has ended too.
+    while matches!(stdin.read(&mut buffer).await, Ok(n) if n > 0) {}
+}
+
+/// From now on the next Ctrl-C or SIGTERM ends the process at once: the orderly way takes too long for whoever waits.
+pub(crate) fn next_one_is_hard() {
+    tokio::spawn(async {
+        if ending(false).await.is_ok() {
+            process::exit(i32::from(Exit::Interrupted.number()));
+        }
+    });
+}

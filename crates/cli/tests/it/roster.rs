@@ -1,0 +1,37 @@
+//! Who is in the room.
+
+use insta::assert_snapshot;
+use serde_json::json;
+use sleap_rtc_cli::roster::{summary, table, to_json};
+use sleap_rtc_wire::signal::PeerEntry;
+
+fn peers() -> Vec<PeerEntry> {
+    let list = json!([
+        {"peer_id": "client-1", "role": "client", "metadata": {"properties": {"hostname": "laptop"}}, "connected_at": 0.0},
+        {"peer_id": "worker-gpu-box-gpu0-1234", "role": "worker", "connected_at": 0.0, "metadata": {
+            "tags": ["sleap-rtc", "training-worker"],
+            "properties": {"worker_name": "gpu-box", "gpu_model": "NVIDIA RTX 4090", "gpu_memory_mb": 24_564,
+                "status": "busy", "current_job_id": "7d3f9a", "job_start_time": 1000}}},
+        {"peer_id": "worker-old", "role": "worker", "connected_at": 0.0, "metadata": {"properties":
+            {"hostname": "evil\u{1b}[2Jbox", "gpu_model": "CPU only", "gpu_memory_mb": 0, "status": "available"}}},
+        {"peer_id": "worker-bare", "role": "worker", "connected_at": 0.0, "metadata": {}}
+    ]);
+    serde_json::from_value(list).expect("peers")
+}
+
+#[test]
+fn a_room_is_a_table() {
+    assert_snapshot!(table(&peers(), 1725).join("\n"), @r"
+    NAME         ROLE    DEVICE                  STATE
+    gpu-box      worker  NVIDIA RTX 4090, 24 GB  busy  job 7d3f9a  12 min 05 s
+    evilbox      worker  CPU only                available
+    worker-bare  worker  CPU
+    laptop       client
+    ");
+    assert_snapshot!(summary(&peers()), @"3 workers (1 available), 1 other");
+}
+
+#[test]
+fn a_room_for_a_program() {
+    assert_snapshot!(to_json(&peers()[1]), @r#"{"connected_at":0.0,"event":"peer","gpu_memory_mb":24564,"gpu_model":"NVIDIA RTX 4090","job_id":"7d3f9a","job_start_time":1000,"name":"gpu-box","peer_id":"worker-gpu-box-gpu0-1234","role":"worker","status":"busy","tags":["sleap-rtc","training-worker"]}"#);
+}
