@@ -3,7 +3,8 @@
 use std::cmp::Reverse;
 
 use sleap_rtc_wire::claim::{ClaimEnded, EndReason, HeldClaim, HeldState};
-use sleap_rtc_wire::{PeerId, PublicKey, Time, ToPeer, limits};
+use sleap_rtc_wire::signal::Register;
+use sleap_rtc_wire::{CLAIMS, PeerId, PublicKey, Time, ToPeer, limits};
 
 use crate::Room;
 use crate::claims::Tell;
@@ -12,44 +13,34 @@ use crate::presence::Joined;
 use crate::slot::{Slot, claim_id};
 
 impl Room {
-    /// Compares what a worker says it holds with what the room knows. A claim that it does not hold any more is lost; one that
-    /// the room does not know is taken over if it can be true, and ended otherwise.
+    /// Ends the claim that the room knows on this worker if the worker does not hold it any more. Done before the worker is
+    /// there, because what it says of its own status then is not about that claim.
+    pub(crate) fn end_lost_claim(&mut self, worker: &PeerId, held: &[HeldClaim]) {
+        if self.claims.slot(worker).is_some_and(|slot| !held.iter().any(|held| is_same(slot, held))) {
+            self.end_claim(worker, EndReason::Lost, Tell::Client);
+        }
+    }
+
+    /// Goes on with the claim that the room knows, or takes over one that it does not know and that can be true; the others are
+    /// ended.
     ///
     /// A lie occupies only the liar's own slot: claims are kept by worker, and a name that does not follow from its fence, or a
     /// fence that was never given out, is refused.
-    pub(crate) fn compare_held(&mut self, joined: Joined, mut held: Vec<HeldClaim>, now: Time) {
-        let Some(peer) = self.presence.get(joined) else { return };
-        let worker = peer.id.clone();
-        if peer.role != WORKER || !peer.claims {
-            held.clear();
-        }
-        self.compare_known(&worker, &held, now);
-        held.sort_by_key(|held| Reverse((held.state == HeldState::Used, held.grant.fence)));
+    pub(crate) fn take_over_held(&mut self, joined: Joined, held: Vec<HeldClaim>, now: Time) {
+        let Some(worker) = self.presence.get(joined).map(|peer| peer.id.clone()) else { return };
         for held in held {
-            if self.claims.slot(&worker).is_some_and(|slot| slot.grant.claim_id == held.grant.claim_id) {
-                continue;
-            }
-            if self.claims.slot(&worker).is_none() && self.may_be_true(&held, now) {
-                self.take_over(joined, held, now);
-            } else {
-                self.tell_lost(joined, held);
+            match self.claims.slot(&worker) {
+                Some(slot) if is_same(slot, &held) => self.go_on(&worker, &held, now),
+                None if self.may_be_true(&held, now) => self.take_over(joined, held, now),
+                _ => self.tell_lost(joined, held),
             }
         }
     }
 
-    fn compare_known(&mut self, worker: &PeerId, held: &[HeldClaim], now: Time) {
-        let Some(slot) = self.claims.slot(worker) else { return };
-        let same =
-            |held: &&HeldClaim| held.grant.claim_id == slot.grant.claim_id && held.grant.fence == slot.grant.fence;
-        match held.iter().find(same) {
-            None => self.end_claim(worker, EndReason::Lost, Tell::Client),
-            Some(held) => {
-                let was_used = slot.is_used();
-                self.claims.set_away(worker, false);
-                if held.state == HeldState::Used && !was_used {
-                    self.claims.set_used(worker, held.used_at.map_or(now, |at| at.min(now)));
-                }
-            }
+    fn go_on(&mut self, worker: &PeerId, held: &HeldClaim, now: Time) {
+        self.claims.set_away(worker, false);
+        if held.state == HeldState::Used && self.claims.slot(worker).is_some_and(|slot| !slot.is_used()) {
+            self.claims.set_used(worker, since(held, now));
         }
     }
 
@@ -67,12 +58,13 @@ impl Room {
 
     fn take_over(&mut self, joined: Joined, held: HeldClaim, now: Time) {
         let Some(peer) = self.presence.get(joined) else { return };
+        let used_since = since(&held, now);
         let mut grant = held.grant;
         grant.lease_until = grant.lease_until.min(now.plus_ms(limits::LEASE_MS));
         let client = grant.client_key.as_ref().map(PublicKey::member);
         let mut slot = Slot::leased(grant, String::new(), client, false, peer.member.clone());
         if held.state == HeldState::Used {
-            slot.set_used(held.used_at.map_or(now, |at| at.min(now)));
+            slot.set_used(used_since);
         }
         self.claims.insert(peer.id.clone(), slot);
     }
@@ -82,4 +74,22 @@ impl Room {
         let ended = ClaimEnded { claim_id: held.grant.claim_id, reason: EndReason::Lost };
         self.send(peer.conn, ToPeer::ClaimEnded(ended));
     }
+}
+
+/// What the peer says it holds, the running jobs and the latest grants first. Only workers that take part in claims hold any.
+pub(crate) fn held_claims(register: &mut Register) -> Vec<HeldClaim> {
+    let mut held = std::mem::take(&mut register.claims);
+    if register.role != WORKER || !register.features.iter().any(|feature| feature == CLAIMS) {
+        held.clear();
+    }
+    held.sort_by_key(|held| Reverse((held.state == HeldState::Used, held.grant.fence)));
+    held
+}
+
+fn is_same(slot: &Slot, held: &HeldClaim) -> bool {
+    slot.grant.claim_id == held.grant.claim_id && slot.grant.fence == held.grant.fence
+}
+
+fn since(held: &HeldClaim, now: Time) -> Time {
+    held.used_at.map_or(now, |at| at.min(now))
 }

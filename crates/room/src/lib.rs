@@ -29,4 +29,4 @@ mod slot;
 pub use config::RoomConfig;
 pub use effect::{Answer, CloseReason, Effect, Fact};
 pub use input::{Admission, Call, CallId, Input, Ticket};
-pub use room::{Room, Stats};
+pub use room::{Room, Stats, not_registered};

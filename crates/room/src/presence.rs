@@ -6,6 +6,7 @@ use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{CLAIMS, Code, ConnId, MemberId, Metadata, PeerId, PublicKey, Time, ToPeer};
 
 use crate::discovery::WORKER;
+use crate::held::held_claims;
 use crate::{Admission, CloseReason, Effect, Fact, Room};
 
 /// Names a registration: later ones are higher, so that this is the order of joining too.
@@ -190,11 +191,12 @@ impl Room {
         if let Some(other) = self.presence.by_conn(conn) {
             self.leave(other, now);
         }
-        let held = std::mem::take(&mut register.claims);
+        let held = held_claims(&mut register);
+        self.end_lost_claim(&id, &held);
         let joined = self.insert_peer(&id, conn, admission, &register, now);
         let auth = self.registered_auth(&id, &register);
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
-        self.compare_held(joined, held, now);
+        self.take_over_held(joined, held, now);
         self.client_is_back(joined);
         self.somebody_came();
     }

@@ -171,19 +171,9 @@ impl Room {
     }
 
     fn not_in_room(&mut self, conn: ConnId, frame: &FromPeer) {
-        use sleap_rtc_wire::signal::RelayKind;
-        let text = match frame {
-            FromPeer::DiscoverPeers(_) => "Peer not registered in any room",
-            FromPeer::Relay(relay) if relay.kind == RelayKind::PeerMessage => "Sender not in any room",
-            FromPeer::UpdateMetadata(_)
-            | FromPeer::Claim(_)
-            | FromPeer::Release(_)
-            | FromPeer::ClaimUsed(_)
-            | FromPeer::ClaimReleased(_) => "Peer not in any room",
-            // Old programs expect silence here.
-            FromPeer::Relay(_) | FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong => return,
-        };
-        self.refuse(conn, Code::NotInRoom, text, None);
+        if let Some(error) = not_registered(frame) {
+            self.send(conn, ToPeer::Error(error));
+        }
     }
 
     pub(crate) fn refuse(&mut self, conn: ConnId, code: Code, text: impl Into<String>, request_id: Option<&str>) {
@@ -215,4 +205,21 @@ impl Room {
         self.effects.push_back(Effect::Persist { ticket, changes });
         ticket
     }
+}
+
+/// The answer to a frame of a connection that is no peer of any room, in the words of the deployed server; `None` where old
+/// programs expect silence.
+pub fn not_registered(frame: &FromPeer) -> Option<ErrorFrame> {
+    use sleap_rtc_wire::signal::RelayKind;
+    let text = match frame {
+        FromPeer::DiscoverPeers(_) => "Peer not registered in any room",
+        FromPeer::Relay(relay) if relay.kind == RelayKind::PeerMessage => "Sender not in any room",
+        FromPeer::UpdateMetadata(_)
+        | FromPeer::Claim(_)
+        | FromPeer::Release(_)
+        | FromPeer::ClaimUsed(_)
+        | FromPeer::ClaimReleased(_) => "Peer not in any room",
+        FromPeer::Relay(_) | FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong => return None,
+    };
+    Some(ErrorFrame::new(Code::NotInRoom, text))
 }

@@ -1,6 +1,6 @@
 //! Who may do what, as the server asks it.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot make its own input fails")]
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
 mod deeds;

@@ -1,0 +1,72 @@
+use serde_json::json;
+use sleap_rtc_wire::{Code, ToPeer, limits};
+
+use crate::desk::*;
+
+#[test]
+fn everybody_but_the_asker_in_the_order_of_joining() {
+    let mut desk = Desk::new();
+    desk.worker("w2", 1);
+    let c1 = desk.client("c1", 2);
+    desk.worker("w1", 3);
+    assert_eq!(desk.found(c1, "c1", json!({})), ["w2", "w1"]);
+    assert_eq!(desk.found(c1, "c1", json!(null)), ["w2", "w1"]);
+    assert_eq!(desk.found(conn(1), "w2", json!({"room_id": "whatever"})), ["c1", "w1"]);
+}
+
+#[test]
+fn by_role_tags_and_properties() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    desk.enter(conn(2), "big", plain("big", "worker", json!({"gpu_memory_mb": 24_000, "status": "available"})));
+    desk.enter(conn(3), "small", plain("small", "worker", json!({"gpu_memory_mb": 8_000, "status": "busy"})));
+    let find = |desk: &mut Desk, filters| desk.found(c1, "c1", filters);
+    assert_eq!(find(&mut desk, json!({"role": "worker"})), ["big", "small"]);
+    assert_eq!(find(&mut desk, json!({"role": "ghost"})), [""; 0]);
+    assert_eq!(find(&mut desk, json!({"tags": ["sleap-rtc", "x"]})), ["big", "small"]);
+    assert_eq!(find(&mut desk, json!({"properties": {"gpu_memory_mb": {"$gte": 16_000}}})), ["big"]);
+    assert_eq!(find(&mut desk, json!({"status": "available"})), ["big"]);
+    assert_eq!(find(&mut desk, json!({"properties": {"gpu_memory_mb": {"$gte": "16"}}})), [""; 0]);
+    assert_eq!(find(&mut desk, json!({"role": "worker", "limit": 1})), ["big"]);
+}
+
+#[test]
+fn free_workers_come_first_when_workers_are_asked_for() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    for (n, (name, status)) in
+        [("a", "busy"), ("b", "available"), ("c", "reserved"), ("d", "available")].into_iter().enumerate()
+    {
+        desk.enter(conn(10 + n as u64), name, plain(name, "worker", json!({"status": status})));
+    }
+    assert_eq!(desk.found(c1, "c1", json!({})), ["a", "b", "c", "d"]);
+    assert_eq!(desk.found(c1, "c1", json!({"role": "worker"})), ["b", "d", "a", "c"]);
+    assert_eq!(desk.found(c1, "c1", json!({"role": "worker", "limit": 3})), ["b", "d", "a"]);
+}
+
+#[test]
+fn nobody_asks_for_somebody_else() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    desk.worker("w1", 2);
+    assert_eq!(refused(desk.go(says(c1, discover("w1", json!({})))), c1), Code::Forbidden);
+}
+
+#[test]
+fn an_answer_too_large_for_a_frame_is_cut() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    for n in 0..40 {
+        let name = format!("w{n}");
+        let properties = json!({"notes": "\u{1}\"\\ü".repeat(5_000)});
+        desk.enter(conn(10 + n), &name, plain(&name, "worker", properties));
+    }
+    let frames = desk.go(says(c1, discover("c1", json!({}))));
+    let (_, frame) = only(frames);
+    let text = frame.encode();
+    assert!(text.len() <= limits::FRAME, "{} bytes", text.len());
+    let ToPeer::PeerList { peers, count, .. } = ToPeer::decode(&text).unwrap() else { panic!("no list") };
+    assert_eq!(peers.len(), count);
+    assert!((15..40).contains(&count), "{count} peers");
+    assert_eq!(peers[0].peer_id, peer("w0"));
+}

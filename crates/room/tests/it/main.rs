@@ -1,0 +1,14 @@
+//! One room as its user sees it: inputs at times, effects in order.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod claims;
+mod desk;
+mod discovery;
+mod held;
+mod lifetime;
+mod presence;
+mod random;
+
+mod relay;
+mod store;
