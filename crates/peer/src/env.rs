@@ -1,0 +1,48 @@
+//! Every environment variable that our programs read, in one place.
+//!
+//! They are looked up through [`Environment`], so that tests need not change the process's own.
+
+use std::collections::BTreeMap;
+
+/// One base address of the server, e.g. `http://admin-box:8001`: both HTTP and WebSocket are there, because each port serves
+/// both.
+pub const SERVER: &str = "SLEAP_RTC_SERVER";
+/// Where the server's HTTP side has an address of its own. The Python program's variable.
+pub const SIGNALING_HTTP: &str = "SLEAP_RTC_SIGNALING_HTTP";
+/// Where the server's WebSocket side has an address of its own. The Python program's variable.
+pub const SIGNALING_WS: &str = "SLEAP_RTC_SIGNALING_WS";
+/// Which `[environments.…]` table of the configuration files counts, `production` if unset. The Python program's variable.
+pub const ENV: &str = "SLEAP_RTC_ENV";
+/// The room, as `room create` printed it.
+pub const ROOM_ID: &str = "SLEAP_RTC_ROOM_ID";
+/// The room's password. A secret.
+pub const ROOM_TOKEN: &str = "SLEAP_RTC_ROOM_TOKEN";
+/// Folder of settings and keys, `~/.sleap-rtc` if unset.
+pub const HOME: &str = "SLEAP_RTC_HOME";
+/// The `sleap-nn` program that workers run. Read by the command line.
+pub const TRAINER: &str = "SLEAP_RTC_TRAINER";
+/// `error`, `warn`, `info` or `debug`. Read by the command line.
+pub const LOG: &str = "SLEAP_RTC_LOG";
+/// Set to anything: no colours. Read by the command line.
+pub const NO_COLOR: &str = "NO_COLOR";
+
+/// Variables and their values. Empty ones count as unset.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+impl Environment {
+    /// The process's own.
+    pub fn of_process() -> Self {
+        Self::of(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))))
+    }
+
+    /// These and no others.
+    pub fn of<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// The value of a variable that is set and not empty.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str).filter(|value| !value.trim().is_empty())
+    }
+}

@@ -1,0 +1,265 @@
+//! Which server and which room, and who said so.
+//!
+//! The first that says something wins: command line, environment, `./sleap-rtc.toml`, `~/.sleap-rtc/config.toml`, defaults.
+//! In each place the server can be named by one base address (`server`) or, as the Python program does it, by an address for
+//! HTTP and one for WebSocket; in the same place the more special one wins.
+//!
+//! ```toml
+//! [default]
+//! server = "http://admin-box:8001"
+//! room = "a7f3d2e1"
+//! token = "f9g2h5"
+//!
+//! [environments.production]                 # as the Python program reads it; SLEAP_RTC_ENV names another table
+//! signaling_http = "http://admin-box:8001"
+//! signaling_websocket = "ws://admin-box:8080"
+//! ```
+
+mod address;
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use sleap_rtc_wire::RoomId;
+use toml_edit::{DocumentMut, Item};
+
+pub use address::{BadAddress, Server};
+
+use crate::env::{self, Environment};
+use crate::home::Home;
+
+/// The default: this machine, never anybody's public server.
+pub const DEFAULT_SERVER: &str = "http://127.0.0.1:8001";
+
+/// The project's file, in the folder where the program runs.
+pub const PROJECT_FILE: &str = "sleap-rtc.toml";
+
+/// What the command line says.
+#[derive(Clone, Default)]
+pub struct Flags {
+    /// `--server`.
+    pub server: Option<String>,
+    /// `--room`.
+    pub room: Option<String>,
+    /// The room's password, read from `--token-file`. A secret.
+    pub token: Option<String>,
+}
+
+/// Who said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The command line.
+    Flag(&'static str),
+    /// An environment variable.
+    Variable(&'static str),
+    /// A configuration file.
+    File(PathBuf),
+    /// Nobody.
+    Default,
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Flag(name) | Self::Variable(name) => f.write_str(name),
+            Self::File(path) => write!(f, "{}", path.display()),
+            Self::Default => f.write_str("the default"),
+        }
+    }
+}
+
+/// A value and who said it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Setting<T> {
+    /// The value.
+    pub value: T,
+    /// Who said it.
+    pub source: Source,
+}
+
+/// Settings that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A file is not TOML.
+    #[error("{}: line {line}: not TOML", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Where, from 1. The text is not quoted: it may hold the room's token.
+        line: usize,
+    },
+    /// An address is not one.
+    #[error("{origin}: {error}")]
+    Address {
+        /// Who said it.
+        origin: Source,
+        /// What is wrong.
+        error: BadAddress,
+    },
+    /// A room id is not one.
+    #[error("{origin}: {error}")]
+    Room {
+        /// Who said it.
+        origin: Source,
+        /// What is wrong.
+        error: sleap_rtc_wire::InvalidId,
+    },
+    /// Nobody named a room.
+    #[error("no room is set: {} and {} are what `sleap-rtc room create` printed", env::ROOM_ID, env::ROOM_TOKEN)]
+    NoRoom,
+    /// A room without its password.
+    #[error("the room's token is not set: {}", env::ROOM_TOKEN)]
+    NoToken,
+}
+
+/// Which room, and its password.
+#[derive(Clone)]
+pub struct RoomAccess {
+    /// The room.
+    pub room: RoomId,
+    /// Its password. A secret.
+    pub token: String,
+}
+
+/// What was found.
+#[derive(Clone)]
+pub struct Settings {
+    /// The server.
+    pub server: Setting<Server>,
+    room: Option<Setting<RoomId>>,
+    token: Option<Setting<String>>,
+}
+
+impl Settings {
+    /// Reads them. `folder` is where the project's file may be.
+    pub fn load(flags: &Flags, environment: &Environment, home: &Home, folder: &Path) -> Result<Self, SettingsError> {
+        let table = environment.get(env::ENV).unwrap_or("production");
+        let mut layers = vec![Layer::of_flags(flags), Layer::of_environment(environment)];
+        for path in [folder.join(PROJECT_FILE), home.config_file()] {
+            layers.extend(Layer::of_file(&path, table)?);
+        }
+        let mut server = None;
+        for layer in &layers {
+            server = layer.server()?;
+            if server.is_some() {
+                break;
+            }
+        }
+        let server = match server {
+            Some(server) => server,
+            None => Setting { value: address(DEFAULT_SERVER, &Source::Default)?, source: Source::Default },
+        };
+        let room = layers.iter().find_map(|layer| layer.room.clone()).map(|Setting { value, source }| {
+            RoomId::new(value.trim())
+                .map(|value| Setting { value, source: source.clone() })
+                .map_err(|error| SettingsError::Room { origin: source, error })
+        });
+        let token = layers.iter().find_map(|layer| layer.token.clone());
+        Ok(Self { server, room: room.transpose()?, token })
+    }
+
+    /// The room, if one is set.
+    pub fn room(&self) -> Option<&Setting<RoomId>> {
+        self.room.as_ref()
+    }
+
+    /// The room and its password, both of which must be set.
+    pub fn room_access(&self) -> Result<RoomAccess, SettingsError> {
+        let room = self.room.clone().ok_or(SettingsError::NoRoom)?.value;
+        let token = self.token.clone().ok_or(SettingsError::NoToken)?.value;
+        Ok(RoomAccess { room, token: token.trim().to_owned() })
+    }
+}
+
+/// What one place says.
+#[derive(Default)]
+struct Layer {
+    server: Option<Setting<String>>,
+    http: Option<Setting<String>>,
+    ws: Option<Setting<String>>,
+    room: Option<Setting<String>>,
+    token: Option<Setting<String>>,
+}
+
+impl Layer {
+    fn of_flags(flags: &Flags) -> Self {
+        let set = |value: &Option<String>, name| {
+            value.clone().map(|value| Setting { value, source: Source::Flag(name) })
+        };
+        Self {
+            server: set(&flags.server, "--server"),
+            room: set(&flags.room, "--room"),
+            token: set(&flags.token, "--token-file"),
+            ..Self::default()
+        }
+    }
+
+    fn of_environment(environment: &Environment) -> Self {
+        let set = |name| {
+            environment.get(name).map(|value| Setting { value: value.to_owned(), source: Source::Variable(name) })
+        };
+        Self {
+            server: set(env::SERVER),
+            http: set(env::SIGNALING_HTTP),
+            ws: set(env::SIGNALING_WS),
+            room: set(env::ROOM_ID),
+            token: set(env::ROOM_TOKEN),
+        }
+    }
+
+    fn of_file(path: &Path, table: &str) -> Result<Option<Self>, SettingsError> {
+        let text = match std::fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+            Err(source) => return Err(SettingsError::Read { path: path.to_owned(), source }),
+        };
+        let document: DocumentMut = text.parse().map_err(|error: toml_edit::TomlError| {
+            let at = error.span().map_or(0, |span| span.start);
+            let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
+            SettingsError::Syntax { path: path.to_owned(), line }
+        })?;
+        let set = |item: Option<&Item>| {
+            let value = item?.as_str()?.to_owned();
+            (!value.trim().is_empty()).then(|| Setting { value, source: Source::File(path.to_owned()) })
+        };
+        let default = |key| set(document.get("default").and_then(|table| table.get(key)));
+        let python = |key| {
+            set(document.get("environments").and_then(|all| all.get(table)).and_then(|table| table.get(key)))
+        };
+        Ok(Some(Self {
+            server: default("server"),
+            http: python("signaling_http"),
+            ws: python("signaling_websocket"),
+            room: default("room"),
+            token: default("token"),
+        }))
+    }
+
+    /// The server that this place names, if it names one.
+    fn server(&self) -> Result<Option<Setting<Server>>, SettingsError> {
+        let parsed = |setting: &Option<Setting<String>>| {
+            setting.as_ref().map(|setting| address(&setting.value, &setting.source)).transpose()
+        };
+        let (base, http, ws) = (parsed(&self.server)?, parsed(&self.http)?, parsed(&self.ws)?);
+        let Some(source) = [&self.http, &self.ws, &self.server].into_iter().find_map(|setting| setting.as_ref()) else {
+            return Ok(None);
+        };
+        let http_side = http.as_ref().or(base.as_ref()).or(ws.as_ref());
+        let ws_side = ws.as_ref().or(base.as_ref()).or(http.as_ref());
+        Ok(http_side
+            .zip(ws_side)
+            .map(|(http, ws)| Setting { value: http.with_websocket_of(ws), source: source.source.clone() }))
+    }
+}
+
+fn address(text: &str, source: &Source) -> Result<Server, SettingsError> {
+    text.parse().map_err(|error| SettingsError::Address { origin: source.clone(), error })
+}
