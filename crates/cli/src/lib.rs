@@ -6,18 +6,19 @@
 
 pub mod args;
 pub mod commands;
+mod context;
+mod demo;
+mod doctor;
 pub mod errors;
 pub mod exit;
 pub mod folders;
+mod lifecycle;
 mod logging;
 pub mod printer;
-pub mod progress;
-mod demo;
-mod doctor;
-mod lifecycle;
 mod processes;
-mod sys;
+pub mod progress;
 pub mod roster;
+mod sys;
 pub mod text;
 pub mod ticker;
 pub mod trainer;

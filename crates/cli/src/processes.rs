@@ -109,7 +109,8 @@ impl Process {
 
 /// A command that runs this program again.
 pub(crate) fn program() -> CliResult<Command> {
-    let path = std::env::current_exe().map_err(|error| CliError::internal("cannot find my own program").because(&error))?;
+    let path =
+        std::env::current_exe().map_err(|error| CliError::internal("cannot find my own program").because(&error))?;
     Ok(Command::new(path))
 }
 

@@ -5,7 +5,7 @@ mod doctor;
 pub mod room_create;
 mod trainer_install;
 
-use crate::args::{Command, TrainerCommand};
+use crate::args::{Command, RoomCommand, TrainerCommand};
 use crate::errors::CliResult;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -15,6 +15,7 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
     match command {
         Command::Demo(args) => demo::run(args, printer).await,
         Command::Doctor(args) => doctor::run(args, printer).await,
+        Command::Room(RoomCommand::Create(args)) => room_create::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         _ => Err(crate::errors::CliError::internal("not wired yet")),
     }

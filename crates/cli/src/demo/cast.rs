@@ -61,7 +61,7 @@ impl Cast {
             let errors = String::from_utf8_lossy(&output.stderr);
             return Err(CliError::internal("cannot make a room").cause(errors.trim()));
         };
-        for line in room_create::lines(&id, "…", created["expires_at"].as_u64(), "", None) {
+        for line in room_create::lines(&id, "…", created["expires_at"].as_u64(), room_create::now(), None) {
             printer.note(&format!("        {line}").trim_end().to_owned());
         }
         self.environment.push(("SLEAP_RTC_ROOM_ID", id.into()));

@@ -3,5 +3,6 @@
 mod errors;
 mod help;
 mod progress;
-mod text;
+mod room;
 mod roster;
+mod text;

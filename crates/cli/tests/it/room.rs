@@ -1,0 +1,26 @@
+//! What `room create` prints.
+
+use insta::assert_snapshot;
+use sleap_rtc_cli::commands::room_create::lines;
+
+const NOW: u64 = 1_795_523_400;
+
+#[test]
+fn a_room_on_this_machine() {
+    let lines = lines("a7f3d2e1", "f9g2h5", Some(NOW + 30 * 86_400), NOW + 1, None);
+    assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn a_room_elsewhere_names_its_server() {
+    let lines = lines("a7f3d2e1", "f9g2h5", None, NOW, Some("http://admin-box:8001"));
+    assert_snapshot!(lines.join("\n"), @"");
+}
+
+#[test]
+fn a_short_life_is_said_in_hours() {
+    for (seconds, words) in [(43_200, "(12 h)"), (86_400, "(1 day)"), (90_000, "(1 d 1 h)"), (90, "(1 min 30 s)")] {
+        let lines = lines("a", "b", Some(NOW + seconds), NOW, None);
+        assert!(lines[3].ends_with(words), "{}", lines[3]);
+    }
+}
