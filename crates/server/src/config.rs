@@ -1,0 +1,60 @@
+//! Every knob of the server, with its default.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use sleap_rtc_room::RoomConfig;
+
+/// How the server is to run.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where HTTP is expected; it serves the other as well. Default: all addresses, port 8001.
+    pub http: SocketAddr,
+    /// Where signaling is expected; it serves the other as well. Default: all addresses, port 8080.
+    pub ws: SocketAddr,
+    /// The data folder: `server.sqlite`, `server.key`, `admin.secret`, `lock`. Made if it is not there.
+    pub data: PathBuf,
+    /// The address that programs dial, where a proxy in front changes the Host header: `https://rtc.lab.edu`. Keys may sign in for its
+    /// authority too.
+    pub public_url: Option<String>,
+    /// Anybody may extend and delete rooms, as with the deployed server. Default: no.
+    pub open_deletes: bool,
+    /// What all rooms share.
+    pub room: RoomConfig,
+    /// How long an anonymous identity outlives its last connection, ms. Default: 60 s.
+    pub identity_grace_ms: u64,
+    /// Sockets at once, signaling and HTTP together; more are turned away. Default: 20 000.
+    pub connections: usize,
+    /// Of those, signaling sockets that have not registered. Default: 1000.
+    pub unregistered: usize,
+    /// What one address may ask for.
+    pub rates: Rates,
+}
+
+/// Calls a minute that one address (for IPv6: one /64 network) may make.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// `/anonymous-signin` and `/key-signin`. Default: 600, as a whole lab may sit behind one address.
+    pub sign_ins: u32,
+    /// `/create-room`. Default: 60.
+    pub rooms: u32,
+}
+
+impl Config {
+    /// The defaults, with this data folder.
+    pub fn new(data: PathBuf) -> Self {
+        let any = IpAddr::V4(Ipv4Addr::UNSPECIFIED);
+        Self {
+            http: SocketAddr::new(any, 8001),
+            ws: SocketAddr::new(any, 8080),
+            data,
+            public_url: None,
+            open_deletes: false,
+            room: RoomConfig::default(),
+            identity_grace_ms: 60_000,
+            connections: 20_000,
+            unregistered: 1000,
+            rates: Rates { sign_ins: 600, rooms: 60 },
+        }
+    }
+}

@@ -1,0 +1,151 @@
+//! What a room wants done: one small function an effect, in the order given.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sleap_rtc_room::{Answer, CallId, CloseReason, Effect, Fact, Input, Room, Ticket};
+use sleap_rtc_wire::record::{Change, RoomKind};
+use sleap_rtc_wire::{ConnId, ToPeer};
+use tokio::sync::oneshot;
+
+use crate::app::Context;
+use crate::outbox::{End, Outbox};
+
+/// A connection, as its room sees it.
+#[derive(Clone)]
+pub(crate) struct Seated {
+    pub(crate) outbox: Arc<Outbox>,
+    /// Whether its member is an anonymous identity, which goes with its connections.
+    pub(crate) anonymous: bool,
+    pub(crate) address: IpAddr,
+}
+
+/// Changes to be written, and the tickets that wait for them.
+pub(crate) type Writes = (Vec<Ticket>, Vec<Change>);
+
+/// A room, and everything that its effects touch.
+pub(crate) struct Hands {
+    pub(crate) room: Room,
+    pub(crate) seats: HashMap<ConnId, Seated>,
+    pub(crate) is_over: bool,
+    context: Arc<Context>,
+    calls: HashMap<CallId, oneshot::Sender<Answer>>,
+    writes: VecDeque<(Ticket, Vec<Change>)>,
+}
+
+impl Hands {
+    pub(crate) fn new(room: Room, context: Arc<Context>) -> Self {
+        let mut hands = Self {
+            room,
+            seats: HashMap::new(),
+            is_over: false,
+            context,
+            calls: HashMap::new(),
+            writes: VecDeque::new(),
+        };
+        hands.drain();
+        hands
+    }
+
+    /// Tells the room what happened, and does what it wants done.
+    pub(crate) fn take(&mut self, input: Input) {
+        self.room.handle(input, self.context.now());
+        self.drain();
+    }
+
+    pub(crate) fn expect_answer(&mut self, id: CallId, answer: oneshot::Sender<Answer>) {
+        self.calls.insert(id, answer);
+    }
+
+    /// Everything that waits to be written. In one batch: what was asked for first is written first, and a slow disk is
+    /// waited for once.
+    pub(crate) fn take_writes(&mut self) -> Option<Writes> {
+        if self.writes.is_empty() {
+            return None;
+        }
+        let (tickets, changes): (Vec<_>, Vec<_>) = std::mem::take(&mut self.writes).into_iter().unzip();
+        Some((tickets, changes.into_iter().flatten().collect()))
+    }
+
+    pub(crate) fn has_writes(&self) -> bool {
+        !self.writes.is_empty()
+    }
+
+    /// Whether nobody would notice if this were dropped and loaded again.
+    pub(crate) fn is_idle(&self) -> bool {
+        let nothing_open = self.seats.is_empty() && self.calls.is_empty() && self.writes.is_empty();
+        let stats = self.room.stats();
+        nothing_open && stats.peers.is_empty() && stats.leased + stats.used + stats.silent == 0
+    }
+
+    fn drain(&mut self) {
+        while let Some(effect) = self.room.next_effect() {
+            match effect {
+                Effect::Send { conn, frame } => self.send(conn, &frame),
+                Effect::Close { conn, reason } => self.close(conn, reason),
+                Effect::Persist { ticket, changes } => self.writes.push_back((ticket, changes)),
+                Effect::Answer { id, answer } => self.answer(id, answer),
+                Effect::Report(fact) => self.report(fact),
+                Effect::Removed => self.removed(),
+            }
+        }
+    }
+
+    fn send(&self, conn: ConnId, frame: &ToPeer) {
+        if let Some(seated) = self.seats.get(&conn) {
+            seated.outbox.push(frame);
+        }
+    }
+
+    fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        if let Some(seated) = self.seats.remove(&conn) {
+            seated.outbox.close(End::Room(reason));
+        }
+    }
+
+    fn answer(&mut self, id: CallId, answer: Answer) {
+        if let Some(caller) = self.calls.remove(&id) {
+            // A caller that has hung up does not want the answer.
+            let _ = caller.send(answer);
+        }
+    }
+
+    fn report(&mut self, fact: Fact) {
+        let metrics = &self.context.metrics;
+        let room = &self.room.record().room_id;
+        match fact {
+            Fact::Registered { peer, role, member, conn } => {
+                metrics.registrations.add();
+                tracing::debug!(%room, %peer, role, "registered");
+                if let Some(seated) = self.seats.get(&conn) {
+                    seated.outbox.set_registered();
+                    if seated.anonymous {
+                        self.context.lifetimes().connected(&member, room, conn);
+                    }
+                }
+            }
+            Fact::Left { peer, role, member, conn } => {
+                tracing::debug!(%room, %peer, role, "left");
+                if self.seats.get(&conn).is_some_and(|seated| seated.anonymous) {
+                    self.context.lifetimes().disconnected(&member, conn, self.context.now());
+                }
+            }
+            Fact::Relayed => metrics.relayed.add(),
+            Fact::Granted => metrics.claims_granted.add(),
+            Fact::Refused => metrics.claims_refused.add(),
+            Fact::Ended => metrics.claims_ended.add(),
+        }
+    }
+
+    fn removed(&mut self) {
+        self.is_over = true;
+        self.context.metrics.rooms_removed.add();
+        let record = self.room.record();
+        tracing::info!(room = %record.room_id, "room removed");
+        // Old programs make their room by an anonymous identity of its own.
+        let creator = (record.kind == RoomKind::Ephemeral).then_some(&record.created_by);
+        self.context.lifetimes().room_removed(&record.room_id, creator, self.context.now());
+        self.calls.clear();
+    }
+}

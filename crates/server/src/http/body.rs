@@ -1,0 +1,53 @@
+//! Bodies: JSON, whatever the Content-Type says.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use serde::de::DeserializeOwned;
+use sleap_rtc_wire::{Code, limits};
+
+use super::fault::Fault;
+
+/// The body of a request.
+pub(crate) struct Body(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Fault;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
+        Bytes::from_request(request, state).await.map(Self).map_err(|refused| {
+            if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let text = format!("body too large, at most {} bytes are allowed", limits::BODY);
+                Fault::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, text)
+            } else {
+                Fault::new(refused.status(), Code::InvalidMessage, refused.body_text())
+            }
+        })
+    }
+}
+
+impl Body {
+    /// What it says.
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Fault> {
+        serde_json::from_slice(&self.0).map_err(|error| {
+            if !error.is_data() {
+                return Fault::validation("json_invalid", &["body"], "JSON decode error");
+            }
+            let text = error.to_string();
+            let missing = text.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
+            match missing {
+                Some(field) => Fault::validation("missing", &["body", field], "Field required"),
+                None => Fault::validation("value_error", &["body"], text),
+            }
+        })
+    }
+
+    /// What it says, or the default for an empty body and for `null`.
+    pub(crate) fn json_or_default<T: DeserializeOwned + Default>(&self) -> Result<T, Fault> {
+        if self.0.trim_ascii().is_empty() {
+            Ok(T::default())
+        } else {
+            Ok(self.json::<Option<T>>()?.unwrap_or_default())
+        }
+    }
+}

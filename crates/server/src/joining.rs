@@ -1,0 +1,112 @@
+//! From a `register` frame to a seat in a room.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use sleap_rtc_access::{Admitted, admit};
+use sleap_rtc_identity::{IdentityError, Subject};
+use sleap_rtc_room::Admission;
+use sleap_rtc_store::StoreError;
+use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
+use sleap_rtc_wire::signal::Register;
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId};
+
+use crate::app::App;
+use crate::effects::Seated;
+use crate::outbox::Outbox;
+use crate::room_cell::RoomCell;
+
+/// A room may be removed or unloaded between finding and entering it; then it is looked up again.
+const TRIES: usize = 3;
+
+/// A connection's place in a room. Dropping it tells the room, once, that the connection is gone.
+pub(crate) struct Seat {
+    cell: Arc<RoomCell>,
+    conn: ConnId,
+}
+
+impl Seat {
+    /// Hands on a frame.
+    pub(crate) fn frame(&self, frame: FromPeer) {
+        self.cell.frame(self.conn, frame);
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.cell.leave(self.conn);
+    }
+}
+
+/// Who knocks.
+pub(crate) struct Knocker<'a> {
+    pub(crate) app: &'a App,
+    pub(crate) conn: ConnId,
+    pub(crate) outbox: &'a Arc<Outbox>,
+    pub(crate) address: IpAddr,
+}
+
+impl Knocker<'_> {
+    /// Lets the connection into the room that it names, if `access` agrees; the room answers then. `seat` is where it was
+    /// before: it stays there if it is refused.
+    pub(crate) async fn register(&self, register: Box<Register>, seat: &mut Option<Seat>) -> Result<(), ErrorFrame> {
+        let subject = self.subject(&register).await?;
+        let (room, admitted) = self.admit(subject.as_ref(), &register).await?;
+        let anonymous = subject.is_some_and(|subject| subject.kind == IdentityKind::Anonymous);
+        let seated = Seated { outbox: self.outbox.clone(), anonymous, address: self.address };
+        let Admitted { member, key, fallback_peer_id } = admitted;
+        let admission = Admission { member, key, fallback_peer_id };
+        for _ in 0..TRIES {
+            let found = self.app.registry.open(&room).await.map_err(|error| self.store_failed(&error))?;
+            let Some(cell) = found else { break };
+            if seat.as_ref().is_some_and(|seat| !Arc::ptr_eq(&seat.cell, &cell)) {
+                *seat = None;
+            }
+            if cell.register(self.conn, seated.clone(), admission.clone(), register.clone()).is_ok() {
+                seat.get_or_insert_with(|| Seat { cell, conn: self.conn });
+                return Ok(());
+            }
+        }
+        Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"))
+    }
+
+    /// Whose id token it is; `None` if there is none or it is not good.
+    async fn subject(&self, register: &Register) -> Result<Option<Subject>, ErrorFrame> {
+        let Some(id_token) = &register.id_token else { return Ok(None) };
+        match self.app.context.identity.verify(id_token, self.app.context.now()).await {
+            Ok(subject) => Ok(Some(subject)),
+            Err(IdentityError::Store(error)) => Err(self.store_failed(&error)),
+            Err(error) => {
+                tracing::debug!(%error, address = %self.address, "an id token was refused");
+                Ok(None)
+            }
+        }
+    }
+
+    async fn admit(&self, subject: Option<&Subject>, register: &Register) -> Result<(RoomId, Admitted), ErrorFrame> {
+        let now = self.app.context.now();
+        let identity = subject.map(|subject| IdentityRecord {
+            member: subject.member.clone(),
+            kind: subject.kind,
+            username: subject.username.clone(),
+            key: subject.key,
+            created_at: now,
+        });
+        let room = match (&register.room_id, &identity) {
+            // Strangers do not make the store read.
+            (Some(room), Some(_)) => self.app.registry.record(room).await.map_err(|error| self.store_failed(&error))?,
+            _ => None,
+        };
+        let admitted = admit(room.as_ref(), identity.as_ref(), register, now).map_err(|refusal| {
+            tracing::debug!(%refusal, address = %self.address, "a registration was refused");
+            refusal.frame()
+        })?;
+        let room = room.ok_or_else(|| ErrorFrame::new(Code::RoomNotFound, "Room not found"))?;
+        Ok((room.room_id, admitted))
+    }
+
+    fn store_failed(&self, error: &StoreError) -> ErrorFrame {
+        self.app.context.store_failed("register a peer", error);
+        ErrorFrame::new(Code::StoreUnavailable, "the store did not answer, you are not registered")
+    }
+}

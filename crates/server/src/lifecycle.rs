@@ -1,0 +1,146 @@
+//! The server's life: bind, serve, end in order.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sleap_rtc_identity::{Identity, KeyFileError, Local};
+use sleap_rtc_store::{OpenError, Sqlite, Store};
+use tokio::net::TcpListener;
+use tokio::time::timeout;
+
+use crate::app::{App, Context};
+use crate::config::Config;
+use crate::{http, listen, secret_file, sweeper, sys};
+
+/// How long open connections and writes under way may take when the server ends.
+const LAST_WORDS: Duration = Duration::from_secs(5);
+
+/// Why the server could not start.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The data folder or a file in it cannot be used.
+    #[error("cannot use {}: {source}", .path.display())]
+    Data {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The server's key cannot be had.
+    #[error(transparent)]
+    Key(#[from] KeyFileError),
+    /// An address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The system gave no random numbers.
+    #[error("no random numbers: {0}")]
+    Random(String),
+}
+
+/// What the server stands on: the adapters behind its ports.
+pub struct Ports {
+    /// What must be remembered.
+    pub store: Arc<dyn Store>,
+    /// Who is asking.
+    pub identity: Arc<dyn Identity>,
+}
+
+impl Ports {
+    /// The embedded adapters, with their files in the data folder.
+    pub fn embedded(data: &Path) -> Result<Self, ServerError> {
+        make_folder(data)?;
+        let store: Arc<dyn Store> = Arc::new(Sqlite::open(&data.join("server.sqlite"))?);
+        let identity = Arc::new(Local::open(&data.join("server.key"), store.clone())?);
+        Ok(Self { store, identity })
+    }
+}
+
+fn make_folder(data: &Path) -> Result<(), ServerError> {
+    sys::private_folder(data).map_err(|source| ServerError::Data { path: data.to_owned(), source })
+}
+
+/// A server that listens and does not serve yet.
+pub struct Server {
+    /// Where HTTP is expected.
+    pub http_addr: SocketAddr,
+    /// Where signaling is expected.
+    pub ws_addr: SocketAddr,
+    http: TcpListener,
+    ws: TcpListener,
+    app: Arc<App>,
+}
+
+/// Binds, serves until `shutdown` ends, and shuts down in order.
+pub async fn run(config: Config, shutdown: impl Future<Output = ()>) -> Result<(), ServerError> {
+    Server::bind(config).await?.serve(shutdown).await;
+    Ok(())
+}
+
+impl Server {
+    /// Opens the data folder with the embedded adapters, and both ports.
+    pub async fn bind(config: Config) -> Result<Self, ServerError> {
+        let ports = Ports::embedded(&config.data)?;
+        Self::bind_with(config, ports).await
+    }
+
+    /// Opens both ports over these adapters. Port 0 takes a free one; [`Server::http_addr`] says which.
+    pub async fn bind_with(config: Config, ports: Ports) -> Result<Self, ServerError> {
+        make_folder(&config.data)?;
+        let secret_path = config.data.join("admin.secret");
+        let admin_secret = secret_file::load_or_make(&secret_path)
+            .map_err(|source| ServerError::Data { path: secret_path, source })?;
+        let incarnation = getrandom::u64().map_err(|error| ServerError::Random(error.to_string()))?;
+        let (http, http_addr) = listen_on(config.http).await?;
+        let (ws, ws_addr) = listen_on(config.ws).await?;
+        let context = Arc::new(Context::new(config, ports.store, ports.identity));
+        Ok(Self { http_addr, ws_addr, http, ws, app: Arc::new(App::new(context, admin_secret, incarnation)) })
+    }
+
+    /// Serves until `shutdown` ends. Then nothing new is accepted, every socket is closed with the reason, and what was asked
+    /// for is written before this returns.
+    pub async fn serve(self, shutdown: impl Future<Output = ()>) {
+        let Self { http_addr, ws_addr, http, ws, app } = self;
+        tracing::info!(http = %http_addr, ws = %ws_addr, version = env!("CARGO_PKG_VERSION"), "serving");
+        let router = http::router(app.clone());
+        let tasks = [
+            tokio::spawn(listen::accept(http, router.clone(), app.clone())),
+            tokio::spawn(listen::accept(ws, router, app.clone())),
+            tokio::spawn(sweeper::run(app.clone())),
+        ];
+        shutdown.await;
+        tracing::info!("shutting down");
+        app.closing.send_replace(true);
+        for task in tasks {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "a task of the server failed");
+            }
+        }
+        wait_for_the_last(&app).await;
+    }
+}
+
+async fn wait_for_the_last(app: &App) {
+    let all = u32::try_from(app.context.config.connections).unwrap_or(u32::MAX);
+    let closed = timeout(LAST_WORDS, app.connections.acquire_many(all)).await;
+    let written = timeout(LAST_WORDS, app.context.writes.idle()).await;
+    if closed.is_err() || written.is_err() {
+        tracing::warn!("ended before every connection and write did");
+    }
+}
+
+async fn listen_on(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServerError> {
+    let error = |source| ServerError::Listen { address, source };
+    let listener = TcpListener::bind(address).await.map_err(error)?;
+    let bound = listener.local_addr().map_err(error)?;
+    Ok((listener, bound))
+}
