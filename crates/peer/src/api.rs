@@ -17,6 +17,7 @@ use sleap_rtc_wire::{MemberId, PeerId, RoomId, limits};
 use ureq::Agent;
 
 pub use error::ApiError;
+pub(crate) use error::io_cause;
 
 use crate::settings::Server;
 
@@ -27,7 +28,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longest answer, bytes.
 const ANSWER: u64 = limits::FRAME as u64;
 /// A token is renewed so long before it ends.
-const RENEW_BEFORE: Duration = Duration::from_secs(60);
+const RENEW_BEFORE: Duration = Duration::from_mins(1);
 
 /// Who we are, for an hour. The token is a secret.
 #[derive(Clone)]

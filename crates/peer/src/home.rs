@@ -5,21 +5,18 @@
 //! | `installation.key` | this installation's Ed25519 key, 0600 | nobody |
 //! | `config.toml` | settings, see [`crate::settings`]; only read | the user, the Python program |
 //! | `credentials.json` | accounts and secrets, 0600; what is not ours is kept | the Python program |
-//! | `fences/` | the highest fence that each worker saw, by room | nobody |
-//! | `slots/` | locks: a worker's slot is offered by one process | nobody |
+//! | `worker/` | a folder a slot: its lock, the highest fence it saw ([`FenceFile`]), its jobs | nobody |
 
 mod credentials;
 mod fences;
 mod files;
 mod key;
-mod slots;
 
 use std::path::{Path, PathBuf};
 
 pub use credentials::Credentials;
 pub use fences::FenceFile;
-pub use key::{client_peer_id, worker_peer_id};
-pub use slots::SlotLock;
+pub use key::client_peer_id;
 
 use crate::env::{self, Environment};
 
@@ -54,9 +51,6 @@ pub enum HomeError {
     /// The system has no random numbers.
     #[error("no random numbers: {0}")]
     Random(String),
-    /// Another process offers this slot.
-    #[error("another worker on this machine already offers {0}")]
-    SlotTaken(String),
 }
 
 impl HomeError {

@@ -7,7 +7,8 @@ pub mod clock;
 pub mod disk;
 pub mod env;
 pub mod home;
+mod line;
 pub mod pump;
 pub mod settings;
-
-pub use home::{client_peer_id, worker_peer_id};
+pub mod socket;
+pub mod worker_pool;

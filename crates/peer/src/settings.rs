@@ -191,9 +191,8 @@ struct Layer {
 
 impl Layer {
     fn of_flags(flags: &Flags) -> Self {
-        let set = |value: &Option<String>, name| {
-            value.clone().map(|value| Setting { value, source: Source::Flag(name) })
-        };
+        let set =
+            |value: &Option<String>, name| value.clone().map(|value| Setting { value, source: Source::Flag(name) });
         Self {
             server: set(&flags.server, "--server"),
             room: set(&flags.room, "--room"),
@@ -231,9 +230,8 @@ impl Layer {
             (!value.trim().is_empty()).then(|| Setting { value, source: Source::File(path.to_owned()) })
         };
         let default = |key| set(document.get("default").and_then(|table| table.get(key)));
-        let python = |key| {
-            set(document.get("environments").and_then(|all| all.get(table)).and_then(|table| table.get(key)))
-        };
+        let python =
+            |key| set(document.get("environments").and_then(|all| all.get(table)).and_then(|table| table.get(key)));
         Ok(Some(Self {
             server: default("server"),
             http: python("signaling_http"),

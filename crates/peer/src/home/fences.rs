@@ -1,11 +1,11 @@
 //! The highest fence that a worker saw in a room, kept over restarts: an older grant is never honoured.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use sleap_rtc_wire::{Fence, PeerId, RoomId};
+use sleap_rtc_wire::{Fence, RoomId};
 
+use super::HomeError;
 use super::files::{read, replace};
-use super::{Home, HomeError};
 
 /// One worker's fence in one room.
 #[derive(Clone, Debug)]
@@ -13,16 +13,14 @@ pub struct FenceFile {
     path: PathBuf,
 }
 
-impl Home {
-    /// Where this worker's fence in this room is kept.
-    pub fn fence_file(&self, room: &RoomId, peer: &PeerId) -> FenceFile {
-        // Hashed, because peer ids may hold what file names may not.
-        let name = blake3::hash(format!("{room}\n{peer}").as_bytes()).to_hex();
-        FenceFile { path: self.folder.join("fences").join(&name.as_str()[..32]) }
-    }
-}
-
 impl FenceFile {
+    /// Where the worker whose slot has this folder keeps its fence in this room.
+    pub fn of(slot: &Path, room: &RoomId) -> Self {
+        // Hashed, because room ids may differ only in what some file systems take for the same.
+        let name = blake3::hash(room.as_str().as_bytes()).to_hex();
+        Self { path: slot.join(format!("fence-{}", &name.as_str()[..16])) }
+    }
+
     /// The fence; the lowest if there is none yet. A file that cannot be read is an error: a worker that forgets its fence
     /// could be made to run an old claim again.
     pub fn load(&self) -> Result<Fence, HomeError> {

@@ -48,23 +48,9 @@ fn parse(path: &Path, text: &str) -> Result<KeyPair, HomeError> {
     }
 }
 
-/// The peer id of one slot of a machine: the same over reconnects and restarts, and different for two machines that share
-/// a home folder. `slot` is `gpu0`, `cpu`, …
-pub fn worker_peer_id(key: &KeyPair, host: &str, slot: &str) -> PeerId {
-    peer_id(&format!("worker-{}-{}-{}", &key.public().member().as_str()[..8], word(host, 24), word(slot, 24)))
-}
-
 /// The peer id of one client process: two of one user at once differ by `random`, and each keeps its own over reconnects.
 pub fn client_peer_id(key: &KeyPair, random: u32) -> PeerId {
-    peer_id(&format!("client-{}-{random:08x}", &key.public().member().as_str()[..8]))
-}
-
-fn peer_id(text: &str) -> PeerId {
-    // Short, not empty, and made of letters, digits and '-': always a peer id.
-    PeerId::new(text).unwrap_or_else(|_| unreachable!())
-}
-
-fn word(text: &str, max: usize) -> String {
-    let short = text.split('.').next().unwrap_or_default();
-    short.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).take(max).collect()
+    let text = format!("client-{}-{random:08x}", &key.public().member().as_str()[..8]);
+    // 24 letters, digits and '-' are always a peer id.
+    PeerId::new(&text).unwrap_or_else(|_| unreachable!())
 }

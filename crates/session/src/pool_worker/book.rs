@@ -145,7 +145,8 @@ impl PoolWorker {
         if let Slot::Running(run) = &self.slot
             && run.job == job
         {
-            self.released.extend(run.claim().cloned());
+            // A claim that the server has ended already is not released again.
+            self.released.extend(run.claim().filter(|_| run.live).cloned());
             self.slot = Slot::Free;
         }
         if kept {

@@ -106,8 +106,8 @@ fn an_ended_claim_is_forgotten_unless_its_job_runs() {
     assert_eq!(worker.sent(), [json!({"type": "claim_released", "claim_id": "c3"})]);
     worker.input(Input::JobOver { job: job("j1"), kept: false });
     let sent = worker.sent();
+    assert_eq!(sent.len(), 1);
     assert_eq!(sent[0]["metadata"]["properties"]["status"], "available");
-    assert_eq!(sent[1], json!({"type": "claim_released", "claim_id": "c2"}));
 }
 
 #[test]
