@@ -69,12 +69,16 @@ impl Context {
                     .because(error)
                     .hint(format!("check the address; it comes from {}", setting.source))
             }
-            ApiError::Refused { code, text, .. } => {
-                let exit = match code {
-                    Code::AuthFailed | Code::RoomNotFound | Code::RoomExpired | Code::Forbidden => Exit::RoomRefused,
-                    _ => Exit::ServerUnreachable,
-                };
-                CliError::new(exit, what).cause(text.clone()).hint("sleap-rtc doctor")
+            ApiError::Refused { status, code, text } => {
+                let error = |exit| CliError::new(exit, what).cause(text.clone());
+                match (code, status) {
+                    (Code::AuthFailed | Code::RoomNotFound | Code::RoomExpired | Code::Forbidden, _) => {
+                        error(Exit::RoomRefused).hint("sleap-rtc doctor")
+                    }
+                    (_, 400 | 413 | 422) => error(Exit::Usage),
+                    (_, 429) => error(Exit::ServerUnreachable).hint("wait a minute and try again"),
+                    _ => error(Exit::ServerUnreachable).hint("see the server's own output"),
+                }
             }
             ApiError::Internal(_) => CliError::internal(error.to_string()),
         }
@@ -130,9 +134,6 @@ pub(crate) fn home_error(error: &HomeError) -> CliError {
         HomeError::NoHome => CliError::new(Exit::Usage, "there is no home folder")
             .cause("HOME is not set")
             .hint("export SLEAP_RTC_HOME=/a/folder/of/yours"),
-        HomeError::SlotTaken(name) => CliError::new(Exit::Taken, format!("{name} is already offered"))
-            .cause(error.to_string())
-            .hint("sleap-rtc status shows it; one worker a GPU is enough"),
         HomeError::Invalid { .. } => {
             CliError::new(Exit::LocalDisk, "a file of sleap-rtc is damaged").because(error).hint("move it away")
         }
