@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod chunks;
+pub mod client_pool;
 pub mod clock;
 pub mod disk;
 pub mod env;
