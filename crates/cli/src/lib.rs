@@ -11,6 +11,7 @@ mod demo;
 mod doctor;
 pub mod errors;
 pub mod exit;
+mod failures;
 pub mod folders;
 mod lifecycle;
 mod logging;

@@ -18,6 +18,9 @@ pub(super) async fn run(args: DoctorArgs, printer: Printer) -> CliResult<Exit> {
         }
     };
     say(doctor::other_program());
+    for check in doctor::room(&args.connect).await {
+        say(check);
+    }
     say(doctor::trainer().await);
     say(doctor::gpu().await);
     if let Some(check) = doctor::udp_buffer() {

@@ -4,6 +4,7 @@ mod demo;
 mod doctor;
 pub mod room_create;
 pub mod server;
+pub(crate) mod status;
 mod trainer_install;
 
 use crate::args::{Command, RoomCommand, TrainerCommand};
@@ -18,6 +19,7 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
         Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Room(RoomCommand::Create(args)) => room_create::run(args, printer).await,
         Command::Server(args) => server::run(args, printer).await,
+        Command::Status(args) => status::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         _ => Err(crate::errors::CliError::internal("not wired yet")),
     }

@@ -68,7 +68,8 @@ pub fn lines(http: SocketAddr, ws: SocketAddr, data: &str, public_url: Option<&s
     }
     lines.push(String::new());
     lines.push("Now make a room, here in another terminal:".to_owned());
-    let server = if http.port() == 8001 { String::new() } else { format!("SLEAP_RTC_SERVER={} ", address("http", http)) };
+    let server =
+        if http.port() == 8001 { String::new() } else { format!("SLEAP_RTC_SERVER={} ", address("http", http)) };
     lines.push(format!("  {server}sleap-rtc room create --name my-lab"));
     let url = public_url.map_or_else(|| format!("http://THIS-MACHINE:{}", http.port()), str::to_owned);
     lines.push("On the other machines, beside what that prints:".to_owned());
@@ -94,7 +95,9 @@ fn server_error(error: &ServerError) -> CliError {
                 .cause(format!("port {} is in use by another program", address.port()))
                 .hint("is a server running already? Else take others: sleap-rtc server --http-port 8011 --ws-port 8090")
         }
-        ServerError::Listen { .. } => base(Exit::Usage).hint("name an address of this machine: sleap-rtc server --listen IP"),
+        ServerError::Listen { .. } => {
+            base(Exit::Usage).hint("name an address of this machine: sleap-rtc server --listen IP")
+        }
         ServerError::Data { .. } | ServerError::Key(_) => {
             base(Exit::LocalDisk).hint("check the folder, or name another: sleap-rtc server --data DIR")
         }

@@ -19,6 +19,7 @@ pub(crate) enum Verdict {
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename = "check")]
 pub(crate) struct Check {
     /// What.
     pub(crate) name: &'static str,

@@ -2,6 +2,8 @@
 
 mod check;
 mod machine;
+mod room;
 
 pub(crate) use check::{Check, Verdict};
 pub(crate) use machine::{disk, gpu, other_program, trainer, udp_buffer};
+pub(crate) use room::room;

@@ -14,3 +14,4 @@ mod transfer;
 pub use event::Event;
 pub use screen::{Mode, Screen};
 pub use state::State;
+pub(crate) use state::why;
