@@ -75,6 +75,9 @@ pub struct RoomCreated {
     /// Its name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
+    /// How other machines reach the server, where its operator said so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<String>,
 }
 
 /// Body of `POST /extend-room`.

@@ -21,8 +21,8 @@ pub(super) async fn run(args: RoomCreateArgs, printer: Printer) -> CliResult<Exi
     let wanted = CreateRoom { name: Some(args.name), ttl: Some(args.ttl.into()) };
     let room =
         api.create_room(&who, &wanted).await.map_err(|error| context.api_error("the room was not made", &error))?;
-    let server = context.settings.server.value.to_string();
-    let server = (server != DEFAULT_SERVER).then_some(server);
+    let dialled = context.settings.server.value.to_string();
+    let server = room.server.clone().or_else(|| (dialled != DEFAULT_SERVER).then_some(dialled));
     if printer.json() {
         printer.event(&json!({
             "event": "room_created",

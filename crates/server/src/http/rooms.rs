@@ -65,7 +65,8 @@ pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom) -> Resu
     app.context.metrics.rooms_created.add();
     tracing::info!(room = %record.room_id, kind = ?record.kind, "room made");
     let RoomRecord { room_id, token, name, expires_at, .. } = record;
-    Ok(RoomCreated { room_id, token, name, expires_at: expires_at.map(Time::unix_seconds) })
+    let server = app.context.config.public_url.clone();
+    Ok(RoomCreated { room_id, token, name, expires_at: expires_at.map(Time::unix_seconds), server })
 }
 
 async fn free_id(app: &App) -> Result<RoomId, Fault> {
