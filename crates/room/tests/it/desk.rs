@@ -171,6 +171,7 @@ pub(crate) fn metadata(value: Value) -> Metadata {
     Metadata::from(value)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "reads better where it is called")]
 pub(crate) fn plain(name: &str, role: &str, properties: Value) -> Register {
     Register {
         peer_id: Some(peer(name)),

@@ -9,7 +9,7 @@ pub(crate) const LIAR: usize = 7;
 pub(crate) const PEERS: usize = 8;
 
 /// One thing that happens. Numbers that point at nothing make a step without effect.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Step {
     /// A peer registers on a new connection, which it then uses; it does not close the earlier one.
     Connect(usize),
