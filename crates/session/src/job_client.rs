@@ -179,7 +179,7 @@ impl JobClient {
         let channel = self.channel.as_ref().filter(|_| self.stage == Stage::Linked).map(Channel::next_timeout);
         let sender = self.sender.as_ref().and_then(Sender::stalls_at);
         let receiver = self.receiver.as_ref().and_then(Receiver::next_timeout);
-        let ack = self.story.next_timeout().filter(|_| self.stage == Stage::Linked);
+        let ack = self.story.next_timeout().filter(|_| self.is_open());
         [pause, channel, sender, receiver, ack, self.gives_up_at()].into_iter().flatten().min()
     }
 
@@ -207,9 +207,7 @@ impl JobClient {
         }
         if self.wish != Some(Wish::Cancel) {
             self.wish = Some(wish);
-            if self.is_open() {
-                self.say_wish();
-            }
+            self.say_wish();
         }
     }
 

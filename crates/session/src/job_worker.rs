@@ -289,6 +289,11 @@ impl JobWorker {
     }
 
     fn carry(&mut self, out: Out) {
+        let out = match out {
+            Out::Disk(request) => return self.out.push_back(WorkerEffect::Disk(request)),
+            out => out,
+        };
+        // What is said when nobody watches any more is said to nobody: the next link begins anew.
         let Some(link) = self.watcher.as_ref().map(|watcher| watcher.link) else { return };
         match out {
             Out::Say(frame) => self.say(link, &frame),

@@ -123,7 +123,9 @@ impl JobClient {
         if stalled {
             self.close("the transfer stands still");
         }
-        if let Some(seq) = self.story.ack(false, now) {
+        if self.is_open()
+            && let Some(seq) = self.story.ack(false, now)
+        {
             self.say(&PeerFrame::Ack { seq });
         }
     }
@@ -147,7 +149,7 @@ impl JobClient {
         let Some(channel) = &mut self.channel else { return };
         match channel.take(text, now) {
             Heard::Nothing => {}
-            Heard::Say(frame) => self.say(&frame),
+            Heard::Say(frame) => self.say_at_door(&frame),
             Heard::Proven => {
                 self.met = true;
                 self.down_since = None;
@@ -174,7 +176,7 @@ impl JobClient {
 
     /// Says no to the worker, for good.
     pub(super) fn refuse(&mut self, refusal: Refusal) {
-        self.say(&refusal.frame());
+        self.say_at_door(&refusal.frame());
         if let Some(channel) = self.channel.take() {
             self.out.push_back(ClientEffect::Close { link: channel.id });
         }
@@ -203,7 +205,15 @@ impl JobClient {
         self.stage == Stage::Linked && self.channel.as_ref().is_some_and(Channel::is_proven)
     }
 
+    /// Says something to the proven worker; to nobody if there is none.
     pub(super) fn say(&mut self, frame: &PeerFrame) {
+        if self.is_open() {
+            self.say_at_door(frame);
+        }
+    }
+
+    /// The same, before the proof: only proof and refusal.
+    fn say_at_door(&mut self, frame: &PeerFrame) {
         let Some(channel) = self.channel.as_ref().filter(|_| self.stage == Stage::Linked) else { return };
         let link = channel.id;
         match frame.encode() {
@@ -222,9 +232,7 @@ impl JobClient {
 
     /// Leaves the link in good order.
     pub(super) fn say_bye(&mut self, reason: ByeReason) {
-        if self.is_open() {
-            self.say(&PeerFrame::Bye { reason });
-        }
+        self.say(&PeerFrame::Bye { reason });
         if let Some(channel) = self.channel.take() {
             self.out.push_back(ClientEffect::Close { link: channel.id });
         }
