@@ -48,7 +48,7 @@ fn the_program() {
 
     Environment:
       SLEAP_RTC_SERVER          the server's address [default:
-      http://localhost:8001]
+      http://127.0.0.1:8001]
       SLEAP_RTC_ROOM_ID         the room, as `room create` printed it
       SLEAP_RTC_ROOM_TOKEN      the room's token
       SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address

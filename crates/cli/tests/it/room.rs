@@ -8,13 +8,32 @@ const NOW: u64 = 1_795_523_400;
 #[test]
 fn a_room_on_this_machine() {
     let lines = lines("a7f3d2e1", "f9g2h5", Some(NOW + 30 * 86_400), NOW + 1, None);
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"
+    Room created successfully!
+    Room ID: a7f3d2e1
+    Token: f9g2h5
+    Expires: 2026-12-24 12:30:00 UTC (30 days)
+
+    Add these to your worker/client configs:
+      SLEAP_RTC_ROOM_ID="a7f3d2e1"
+      SLEAP_RTC_ROOM_TOKEN="f9g2h5"
+    "#);
 }
 
 #[test]
 fn a_room_elsewhere_names_its_server() {
     let lines = lines("a7f3d2e1", "f9g2h5", None, NOW, Some("http://admin-box:8001"));
-    assert_snapshot!(lines.join("\n"), @"");
+    assert_snapshot!(lines.join("\n"), @r#"
+    Room created successfully!
+    Room ID: a7f3d2e1
+    Token: f9g2h5
+    Expires: never
+
+    Add these to your worker/client configs:
+      SLEAP_RTC_ROOM_ID="a7f3d2e1"
+      SLEAP_RTC_ROOM_TOKEN="f9g2h5"
+      SLEAP_RTC_SERVER="http://admin-box:8001"
+    "#);
 }
 
 #[test]
