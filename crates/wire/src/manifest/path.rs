@@ -1,6 +1,6 @@
 //! Which paths a manifest may name: those that mean the same file, inside its folder, on every system.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::collections::{BTreeMap, btree_map::Entry};
 
 use crate::limits;
 
@@ -105,7 +105,7 @@ fn is_reserved(part: &str) -> bool {
 #[derive(Clone, Debug, Default)]
 pub struct PathRules {
     /// Every part of every path, by the folder it lies in and its name in lower case.
-    seen: HashMap<(u32, String), Node>,
+    seen: BTreeMap<(u32, String), Node>,
     folders: u32,
 }
 
