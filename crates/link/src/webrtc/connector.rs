@@ -102,6 +102,11 @@ impl AnsweredLink for Answered {
         let flows = within(timeout, &peer, async {
             let flows = accept(&mut channels).await?;
             flows.opened().await?;
+            // From here on a further channel ends the link; one that came before is found here.
+            channels.close();
+            if channels.try_recv().is_ok() {
+                return Err(uninvited());
+            }
             Ok(flows)
         })
         .await?;
@@ -121,7 +126,10 @@ async fn within<T>(
             reason = peer.broken() => Err(failure(peer, reason)),
         }
     };
-    tokio::time::timeout(timeout, steps).await.unwrap_or(Err(LinkError::Timeout(timeout)))
+    peer.hurry(true);
+    let done = tokio::time::timeout(timeout, steps).await;
+    peer.hurry(false);
+    done.unwrap_or(Err(LinkError::Timeout(timeout)))
 }
 
 fn failure(peer: &Peer, reason: CloseReason) -> LinkError {
@@ -137,7 +145,7 @@ async fn accept(channels: &mut Channels) -> Result<Flows, LinkError> {
     let (mut control, mut bulk) = (None, None);
     loop {
         let channel = channels.recv().await.ok_or_else(|| stack("the driver stopped"))?;
-        check_reliable(&*channel).await?;
+        check_ordered(&*channel).await?;
         let label = channel.label().await.map_err(stack)?;
         let taken = match label.as_str() {
             CONTROL_LABEL => control.replace(channel),
@@ -146,7 +154,7 @@ async fn accept(channels: &mut Channels) -> Result<Flows, LinkError> {
             _ => Some(channel),
         };
         if taken.is_some() {
-            return Err(LinkError::Connect("the peer opened a channel that does not belong here".into()));
+            return Err(uninvited());
         }
         (control, bulk) = match (control, bulk) {
             (Some(control), Some(bulk)) => return Ok(Flows::Both { control, bulk }),
@@ -155,14 +163,17 @@ async fn accept(channels: &mut Channels) -> Result<Flows, LinkError> {
     }
 }
 
-async fn check_reliable(channel: &dyn DataChannel) -> Result<(), LinkError> {
-    let ordered = channel.ordered().await.map_err(stack)?;
-    let lifetime = channel.max_packet_life_time().await.map_err(stack)?;
-    let retransmits = channel.max_retransmits().await.map_err(stack)?;
-    if ordered && lifetime.is_none() && retransmits.is_none() {
+fn uninvited() -> LinkError {
+    LinkError::Connect("the peer opened a channel that does not belong here".into())
+}
+
+/// Refuses a channel without order. Whether the peer sends reliably the stack does not tell; if it does not, it only
+/// spoils its own messages.
+async fn check_ordered(channel: &dyn DataChannel) -> Result<(), LinkError> {
+    if channel.ordered().await.map_err(stack)? {
         return Ok(());
     }
-    Err(LinkError::Connect("the peer's channel is not ordered and reliable".into()))
+    Err(LinkError::Connect("the peer's channel is not ordered".into()))
 }
 
 impl Flows {
