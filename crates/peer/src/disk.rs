@@ -21,8 +21,8 @@ pub type Assemble = Box<dyn FnMut(&Manifest, &ChunkStore) -> Result<(), DiskErro
 /// The files that a session sends, by their path in the manifest.
 pub type Sources = Arc<HashMap<String, PathBuf>>;
 
-/// The disk of one session. Dropped, it finishes what was asked and ends.
-#[derive(Debug)]
+/// The disk of one session. Cheap to clone; with the last one dropped, it finishes what was asked and ends.
+#[derive(Clone, Debug)]
 pub struct Disk {
     requests: UnboundedSender<Request>,
 }

@@ -1,5 +1,6 @@
 //! What only the operating system can do. Nothing else in this crate is specific to one.
 
+pub(crate) mod host;
 #[cfg(unix)]
 #[path = "process_unix.rs"]
 pub(crate) mod process;

@@ -1,0 +1,60 @@
+//! Writes a job's record: appended, fsynced, in order, on a thread of its own.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sleap_rtc_session::{JobRecord, WorkerInput};
+use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+/// The record of one job. Dropped, it finishes what was asked.
+#[derive(Debug)]
+pub(crate) struct RecordFile {
+    lines: UnboundedSender<(u64, JobRecord)>,
+}
+
+impl RecordFile {
+    /// Starts the thread. The file is made with the first record; of one that is there, what is beyond `valid_len` is cut off.
+    pub(crate) fn start(path: PathBuf, valid_len: u64, answers: Sender<WorkerInput>) -> Self {
+        let (lines, queue) = unbounded_channel();
+        tokio::task::spawn_blocking(move || run(&path, valid_len, queue, &answers));
+        Self { lines }
+    }
+
+    /// Appends; [`WorkerInput::Recorded`] or [`WorkerInput::RecordFailed`] answers. The session never has more than a few under way.
+    pub(crate) fn append(&self, ticket: u64, record: JobRecord) {
+        self.lines.send((ticket, record)).ok();
+    }
+}
+
+fn run(path: &Path, mut valid_len: u64, mut queue: UnboundedReceiver<(u64, JobRecord)>, answers: &Sender<WorkerInput>) {
+    while let Some((ticket, record)) = queue.blocking_recv() {
+        let answer = match append(path, valid_len, record.line().as_bytes()) {
+            Ok(len) => {
+                valid_len = len;
+                WorkerInput::Recorded { ticket }
+            }
+            Err(error) => WorkerInput::RecordFailed { ticket, cause: format!("{}: {error}", path.display()) },
+        };
+        // The task may be gone while the last line is written: it is on the disk, which is what counts.
+        answers.blocking_send(answer).ok();
+    }
+}
+
+/// Cuts off what a failed or torn write has left, appends, and makes it last. Answers the new length.
+fn append(path: &Path, valid_len: u64, line: &[u8]) -> io::Result<u64> {
+    let new = !path.exists();
+    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+    if file.metadata()?.len() > valid_len {
+        file.set_len(valid_len)?;
+    }
+    file.write_all(line)?;
+    file.sync_all()?;
+    if let (true, Some(folder)) = (new, path.parent()) {
+        // The name must last as well. Not every system lets a folder be opened; the file's own sync stands.
+        if let Ok(folder) = File::open(folder) {
+            folder.sync_all()?;
+        }
+    }
+    Ok(valid_len + line.len() as u64)
+}

@@ -1,0 +1,273 @@
+//! Runs the stages of a job, one after the other, and tells the session everything that happens.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use sleap_rtc_session::WorkerInput;
+use sleap_rtc_wire::Time;
+use sleap_rtc_wire::job::{EndState, FailCode, JobSpec, Phase, StageSpec, Terminal, What};
+use tokio::sync::mpsc::Sender;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use crate::trainer::{
+    Config, Controls, Device, Outcome, Progress, Running, Stage, StageRun, Timing, Trainer, TrainerError, TrainerEvent,
+    Verdict,
+};
+use sleap_rtc_peer::clock::Clock;
+
+/// Batches are told so often at most: a screen shows no more, and a short batch must not cost a message.
+const BATCH_EVERY: Duration = Duration::from_millis(250);
+
+/// What the client may want of a running job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Wishes {
+    /// How often a stop was asked for; each one ends the stage that runs.
+    pub(crate) stops: u32,
+    /// Whether the job is to end now.
+    pub(crate) cancelled: bool,
+}
+
+/// A job whose files are in place.
+pub(crate) struct Run {
+    /// The job's folder, absolute.
+    pub(crate) dir: PathBuf,
+    /// What to do.
+    pub(crate) job: JobSpec,
+    /// By which program.
+    pub(crate) trainer: Trainer,
+    /// On which slot.
+    pub(crate) device: Device,
+    /// What the client wants.
+    pub(crate) wishes: watch::Receiver<Wishes>,
+    /// Where everything is told.
+    pub(crate) tell: Sender<WorkerInput>,
+    /// What time it is.
+    pub(crate) clock: Clock,
+}
+
+/// How a stage let the job go on.
+enum Next {
+    Go { stopped_early: bool },
+    End(Terminal),
+}
+
+impl Run {
+    /// Runs to the end and tells it: exactly one [`WorkerInput::Ended`].
+    pub(crate) async fn run(mut self) {
+        let terminal = self.stages().await;
+        self.tell.send(WorkerInput::Ended(terminal)).await.ok();
+    }
+
+    async fn stages(&mut self) -> Terminal {
+        let stages = match self.configurations().await {
+            Ok(stages) => stages,
+            Err(terminal) => return terminal,
+        };
+        let count = stages.len();
+        let mut stopped_early = false;
+        for (index, stage) in stages.into_iter().enumerate() {
+            if self.wishes.borrow().cancelled {
+                return self.end(EndState::Cancelled);
+            }
+            let name = stage.name.clone();
+            self.happened(What::Stage { index: index as u32, count: count as u32, name }).await;
+            match self.stage(stage, count).await {
+                Next::Go { stopped_early: early } => stopped_early |= early,
+                Next::End(terminal) => return terminal,
+            }
+        }
+        Terminal { stopped_early, ..self.end(EndState::Completed) }
+    }
+
+    /// The user's configurations, or those that the trainer writes.
+    async fn configurations(&mut self) -> Result<Vec<StageSpec>, Terminal> {
+        if !self.job.stages.is_empty() {
+            return Ok(self.job.stages.clone());
+        }
+        self.phase(Phase::Configuring).await;
+        let pipeline = self.job.options.pipeline.clone();
+        let writing = self.trainer.auto_config(&self.dir, &self.job.labels, &self.job.videos, pipeline.as_deref());
+        let written = tokio::select! {
+            written = writing => written,
+            () = cancelled(self.wishes.clone()) => return Err(self.end(EndState::Cancelled)),
+        };
+        let configs = written.map_err(|error| self.failed(&error))?;
+        Ok(configs.into_iter().map(|config| StageSpec { name: config.name, config: config.yaml }).collect())
+    }
+
+    async fn stage(&mut self, stage: StageSpec, count: usize) -> Next {
+        self.phase(Phase::Importing).await;
+        let stops = self.wishes.borrow().stops;
+        let running = match self.start(&stage, count).await {
+            Ok(running) => running,
+            Err(error) => return Next::End(self.failed(&error)),
+        };
+        let wishes = tokio::spawn(pass_on(self.wishes.clone(), running.controls(), stops));
+        let outcome = self.watch(running).await;
+        wishes.abort();
+        match outcome.verdict {
+            Verdict::Completed { stopped_early } => Next::Go { stopped_early },
+            Verdict::Cancelled => Next::End(Terminal { exit: exit(&outcome), ..self.end(EndState::Cancelled) }),
+            Verdict::Failed(ref failure) => Next::End(Terminal {
+                code: Some(failure.code),
+                cause: Some(failure.cause.clone()),
+                exit: exit(&outcome),
+                ..self.end(EndState::Failed)
+            }),
+        }
+    }
+
+    async fn start(&self, stage: &StageSpec, count: usize) -> Result<Running, TrainerError> {
+        let config = Config::parse(&stage.config)?;
+        for note in config.notes() {
+            self.happened(What::Warning { text: note.clone() }).await;
+        }
+        let run = StageRun {
+            dir: self.dir.clone(),
+            config,
+            stage: Stage {
+                labels: vec![self.job.labels.clone()],
+                val_labels: self.job.val_labels.iter().cloned().collect(),
+                videos: self.job.videos.clone(),
+                run_name: stage_run_name(&self.job.run_name, &stage.name, count),
+                device: self.device.clone(),
+                options: self.job.options.clone(),
+            },
+            timing: Timing::default(),
+        };
+        self.trainer.start(run).await
+    }
+
+    async fn watch(&self, mut running: Running) -> Outcome {
+        let mut training = false;
+        let mut batches = Batches::default();
+        while let Some(event) = running.next_event().await {
+            match event {
+                TrainerEvent::Log { stream, line } => self.happened(What::Log { stream, line }).await,
+                TrainerEvent::Skipped { lines } => {
+                    let text = format!("{lines} lines of the trainer's output are left out here; its log has them");
+                    self.happened(What::Warning { text }).await;
+                }
+                TrainerEvent::Plan(plan) => {
+                    self.happened(What::Plan { epochs: plan.epochs, steps: plan.steps }).await;
+                }
+                TrainerEvent::Progress { progress, .. } => {
+                    if !std::mem::replace(&mut training, true) {
+                        self.phase(Phase::Training).await;
+                    }
+                    self.progress(progress, &mut batches).await;
+                }
+            }
+        }
+        running.wait().await
+    }
+
+    async fn progress(&self, progress: Progress, batches: &mut Batches) {
+        match progress {
+            Progress::TrainBegin | Progress::EpochBegin { .. } => {}
+            Progress::Batch { epoch, batch, loss } => {
+                if batches.is_due() {
+                    self.happened(What::Batch { epoch, batch: batch + 1, loss: finite(loss) }).await;
+                }
+            }
+            Progress::EpochEnd { epoch, train_loss, val_loss } => {
+                let (train_loss, val_loss) = (finite(train_loss), finite(val_loss));
+                self.happened(What::Epoch { epoch, train_loss, val_loss }).await;
+            }
+            Progress::TrainEnd => self.phase(Phase::Evaluating).await,
+        }
+    }
+
+    async fn phase(&self, phase: Phase) {
+        self.happened(What::Phase { phase }).await;
+    }
+
+    /// The session outlives the run; if it is gone the worker ends, and nobody is left to be told.
+    async fn happened(&self, what: What) {
+        self.tell.send(WorkerInput::Happened(what)).await.ok();
+    }
+
+    fn end(&self, state: EndState) -> Terminal {
+        Terminal { state, stopped_early: false, code: None, cause: None, exit: None, ended_at: self.now() }
+    }
+
+    fn failed(&self, error: &TrainerError) -> Terminal {
+        let cause = match error.hint() {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        };
+        Terminal { code: Some(error.code()), cause: Some(cause), ..self.end(EndState::Failed) }
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+}
+
+/// The folder of a stage's model in `models/`: the job's run name, and for one of several stages the stage's too.
+pub(crate) fn stage_run_name(run: &str, stage: &str, count: usize) -> String {
+    if count == 1 { run.to_owned() } else { format!("{run}.{stage}") }
+}
+
+/// Says when the next batch may be told.
+#[derive(Default)]
+struct Batches(Option<Instant>);
+
+impl Batches {
+    fn is_due(&mut self) -> bool {
+        let now = Instant::now();
+        let due = self.0.is_none_or(|told| now - told >= BATCH_EVERY);
+        if due {
+            self.0 = Some(now);
+        }
+        due
+    }
+}
+
+fn exit(outcome: &Outcome) -> Option<i32> {
+    outcome.exit.map(crate::trainer::Exit::number)
+}
+
+/// JSON has no NaN: a loss that is no number is told as absent.
+fn finite(loss: Option<f64>) -> Option<f64> {
+    loss.filter(|loss| loss.is_finite())
+}
+
+async fn cancelled(mut wishes: watch::Receiver<Wishes>) {
+    if wishes.wait_for(|wishes| wishes.cancelled).await.is_err() {
+        // Nobody is left who could cancel.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Hands the client's wishes to the trainer; a stop of an earlier stage is not this one's.
+async fn pass_on(mut wishes: watch::Receiver<Wishes>, trainer: Controls, stops: u32) {
+    loop {
+        let wanted = *wishes.borrow_and_update();
+        if wanted.stops > stops {
+            trainer.stop();
+        }
+        if wanted.cancelled {
+            return trainer.cancel();
+        }
+        if wishes.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The codes for which a job is refused before it costs anything; everything else is found out while it runs.
+pub(crate) fn check(job: &JobSpec) -> Result<(), (FailCode, String)> {
+    for stage in &job.stages {
+        let bad = |error: &dyn std::fmt::Display, hint: Option<String>| {
+            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
+            (FailCode::BadConfig, format!("{}: {error}{hint}", stage.name))
+        };
+        let config = Config::parse(&stage.config).map_err(|error| bad(&error, error.hint()))?;
+        if config.wants_val_labels() && job.val_labels.is_none() {
+            return Err(bad(&"the configuration names validation labels, and the job has none", None));
+        }
+    }
+    Ok(())
+}
