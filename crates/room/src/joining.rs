@@ -39,6 +39,10 @@ struct Write {
 }
 
 impl Joining {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.waiting.is_empty() && self.writes.is_empty()
+    }
+
     /// Every connection that waits; none waits afterwards.
     pub(crate) fn give_up(&mut self) -> Vec<ConnId> {
         self.writes.clear();

@@ -24,7 +24,7 @@ pub(crate) struct Lifetime {
     pub(crate) early_claims: Vec<(Joined, Claim)>,
     writing: Option<Writing>,
     next: Next,
-    /// When the last peer left.
+    /// When the last peer of an ephemeral room left.
     empty_since: Option<Time>,
     retry_at: Option<Time>,
 }
@@ -68,6 +68,11 @@ impl Lifetime {
 
     pub(crate) fn is_over(&self) -> bool {
         self.phase == Phase::Over
+    }
+
+    /// Whether nothing is to come but the room's expiry.
+    pub(crate) fn is_quiet(&self) -> bool {
+        self.writing.is_none() && self.empty_since.is_none() && self.retry_at.is_none()
     }
 
     /// Whether the room's removal is asked for or being written.
@@ -132,7 +137,7 @@ impl Room {
     /// When the last peer leaves, the room's time begins anew.
     pub(crate) fn somebody_left(&mut self, now: Time) {
         if self.presence.is_empty() {
-            self.lifetime.empty_since = Some(now);
+            self.lifetime.empty_since = (self.record.kind == RoomKind::Ephemeral).then_some(now);
             // A room that goes this very moment is not written first.
             self.lifetime.next.renew = self.record.kind == RoomKind::Named || self.config.grace_ms > 0;
             self.write_next(now);
@@ -153,8 +158,7 @@ impl Room {
     }
 
     fn removal_due(&self) -> Option<Time> {
-        let ephemeral = self.record.kind == RoomKind::Ephemeral;
-        let graced = self.lifetime.empty_since.filter(|_| ephemeral).map(|at| at.plus_ms(self.config.grace_ms));
+        let graced = self.lifetime.empty_since.map(|at| at.plus_ms(self.config.grace_ms));
         [self.record.expires_at, graced].into_iter().flatten().min()
     }
 

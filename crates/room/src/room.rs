@@ -98,6 +98,15 @@ impl Room {
         stats
     }
 
+    /// Whether the room may be dropped and loaded again later without anybody noticing: nobody is in it or on the way in,
+    /// nobody holds a claim, nothing is being written, and no grace period runs.
+    pub fn may_unload(&self) -> bool {
+        self.presence.is_empty()
+            && self.joining.is_empty()
+            && self.claims.slots().next().is_none()
+            && self.lifetime.is_quiet()
+    }
+
     /// The connection and the member of a connected peer, for `access`: who may delete it.
     pub fn peer(&self, id: &PeerId) -> Option<(ConnId, &sleap_rtc_wire::MemberId)> {
         self.presence.by_id(id).and_then(|joined| self.presence.get(joined)).map(|peer| (peer.conn, &peer.member))

@@ -192,6 +192,29 @@ fn a_removal_that_fails_is_tried_again() {
     removal(desk.tick());
 }
 
+#[test]
+fn a_room_may_be_unloaded_when_nobody_would_notice() {
+    let mut desk = ephemeral(60_000);
+    assert!(desk.room.may_unload());
+    let w1 = desk.worker("w1", 1);
+    assert!(!desk.room.may_unload());
+    desk.go(closes(w1));
+    // Its grace period runs: a room loaded again would not know of it.
+    assert!(!desk.room.may_unload());
+
+    let mut desk = Desk::new();
+    let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));
+    let id = desk.claimed(c1, claim("r1")).claim_id;
+    desk.go(uses(w1, &id));
+    desk.go(closes(c1));
+    desk.go(closes(w1));
+    assert!(!desk.room.may_unload());
+    desk.go(calls(1, Call::DeletePeer(peer("w1"))));
+    assert!(desk.room.may_unload());
+    desk.put(registers(conn(3), keyed("w3"), worker("w3")));
+    assert!(!desk.room.may_unload());
+}
+
 fn ephemeral(grace_ms: u64) -> Desk {
     Desk::with(record(RoomKind::Ephemeral), RoomConfig { grace_ms, ping_ms: 1 << 50, ..RoomConfig::default() })
 }

@@ -1,10 +1,13 @@
 //! Random peers, workers, claims, liars, failing stores and restarts against named invariants.
 
+mod invariants;
+mod seen;
 mod steps;
 mod world;
 
 use proptest::prelude::*;
 
+use seen::Seen;
 use steps::{Step, step};
 use world::World;
 
@@ -27,7 +30,7 @@ fn the_steps_reach_what_the_invariants_are_about() {
     use proptest::strategy::ValueTree;
     use proptest::test_runner::TestRunner;
     let mut runner = TestRunner::deterministic();
-    let mut seen = world::Seen::default();
+    let mut seen = Seen::default();
     for _ in 0..200 {
         let steps: Vec<Step> = prop::collection::vec(step(), 150..200).new_tree(&mut runner).unwrap().current();
         let mut world = World::new();

@@ -1,4 +1,4 @@
-//! A room, its store and honest peers who write down what they were told; and what must be true of it.
+//! A room, its store, and peers who write down what they were told.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -9,73 +9,41 @@ use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
 use sleap_rtc_wire::signal::Register;
 use sleap_rtc_wire::{ClaimId, ConnId, Fence, FromPeer, Time, ToPeer};
 
-use super::steps::{CLIENTS, LIAR, PEERS, Step, WORKERS};
+use super::invariants::{
+    invariant_fences_grow, invariant_nothing_is_granted_before_the_epoch_is_committed, invariant_one_claim_a_worker,
+    invariant_replies_reach_their_own_room_only,
+};
+use super::seen::Seen;
+use super::steps::{CLIENTS, LIAR, PEERS, Step};
 use crate::desk::{self, peer, says};
 
 /// What a peer's program knows.
 #[derive(Clone, Debug, Default)]
-struct Program {
-    conn: Option<ConnId>,
+pub(super) struct Program {
+    pub(super) conn: Option<ConnId>,
     /// The connection on which it was told that it is registered.
-    registered: Option<ConnId>,
+    pub(super) registered: Option<ConnId>,
     /// A worker: its own word of its status.
-    status: String,
+    pub(super) status: String,
     /// A worker: the claim on its slot.
-    held: Option<(ClaimGranted, bool)>,
+    pub(super) held: Option<(ClaimGranted, bool)>,
     /// A client: the claims it was given.
-    claims: BTreeSet<ClaimId>,
-}
-
-/// How often a premise of an invariant occurred.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Seen(BTreeMap<&'static str, usize>);
-
-impl Seen {
-    fn saw(&mut self, what: &'static str) {
-        *self.0.entry(what).or_default() += 1;
-    }
-
-    pub(crate) fn add(&mut self, other: &Self) {
-        for (what, times) in &other.0 {
-            *self.0.entry(what).or_default() += times;
-        }
-    }
-
-    pub(crate) fn list(&self) -> Vec<(&'static str, usize)> {
-        let premises = [
-            "grant",
-            "used",
-            "freed",
-            "lease ended",
-            "released",
-            "lost",
-            "refused",
-            "taken over",
-            "superseded",
-            "restart",
-            "store failed",
-            "shown busy",
-            "shown reserved",
-            "conflict",
-            "error",
-        ];
-        premises.into_iter().map(|what| (what, self.0.get(what).copied().unwrap_or(0))).collect()
-    }
+    pub(super) claims: BTreeSet<ClaimId>,
 }
 
 pub(crate) struct World {
-    room: Room,
-    now: Time,
-    stored: RoomRecord,
-    writes: VecDeque<(Ticket, Vec<Change>)>,
-    programs: Vec<Program>,
+    pub(super) room: Room,
+    pub(super) now: Time,
+    pub(super) stored: RoomRecord,
+    pub(super) writes: VecDeque<(Ticket, Vec<Change>)>,
+    pub(super) programs: Vec<Program>,
     /// Connections that the room may send to: registered here at some time, and not closed since.
-    open: BTreeSet<ConnId>,
-    stale: Vec<ConnId>,
-    last_conn: u64,
-    last_request: u64,
-    last_fence: Fence,
-    seen: Seen,
+    pub(super) open: BTreeSet<ConnId>,
+    pub(super) stale: Vec<ConnId>,
+    pub(super) last_conn: u64,
+    pub(super) last_request: u64,
+    pub(super) last_fence: Fence,
+    pub(super) seen: Seen,
 }
 
 impl World {
@@ -166,11 +134,11 @@ impl World {
     }
 
     /// The connection of a peer that knows itself registered.
-    fn speaker(&self, n: usize) -> Option<ConnId> {
+    pub(super) fn speaker(&self, n: usize) -> Option<ConnId> {
         self.programs[n].registered.filter(|conn| self.programs[n].conn == Some(*conn))
     }
 
-    fn connect(&mut self, n: usize) {
+    pub(super) fn connect(&mut self, n: usize) {
         self.last_conn += 1;
         let conn = ConnId { n: self.last_conn, ..ConnId::default() };
         self.stale.extend(self.programs[n].conn.replace(conn));
@@ -220,7 +188,7 @@ impl World {
         }
     }
 
-    fn claim(&mut self, client: usize, count: u32, lease_ms: u64) {
+    pub(super) fn claim(&mut self, client: usize, count: u32, lease_ms: u64) {
         let Some(conn) = self.speaker(client) else { return };
         self.last_request += 1;
         let claim = Claim { count, lease_ms, ..desk::claim(&format!("r{}", self.last_request)) };
@@ -239,7 +207,7 @@ impl World {
         }
     }
 
-    fn free_claim(&mut self, n: usize) {
+    pub(super) fn free_claim(&mut self, n: usize) {
         let Some(conn) = self.speaker(n) else { return };
         if let Some((grant, _)) = self.programs[n].held.take() {
             self.seen.saw("freed");
@@ -248,7 +216,7 @@ impl World {
         }
     }
 
-    fn say_status(&mut self, n: usize, status: &'static str, only_if_available: bool) {
+    pub(super) fn say_status(&mut self, n: usize, status: &'static str, only_if_available: bool) {
         let Some(conn) = self.speaker(n) else { return };
         let mut update = desk::update(&name(n), json!({"properties": {"status": status}}));
         if only_if_available {
@@ -277,7 +245,7 @@ impl World {
         self.put(desk::releases(conn, &claim));
     }
 
-    fn store(&mut self, stored: bool) {
+    pub(super) fn store(&mut self, stored: bool) {
         let Some((ticket, changes)) = self.writes.pop_front() else { return };
         if stored {
             self.commit(changes);
@@ -316,7 +284,7 @@ impl World {
         self.drain();
     }
 
-    fn put(&mut self, input: Input) {
+    pub(super) fn put(&mut self, input: Input) {
         self.room.handle(input, self.now);
         self.drain();
     }
@@ -409,113 +377,16 @@ impl World {
         }
     }
 
-    fn expected_status(&self, n: usize) -> &str {
+    pub(super) fn expected_status(&self, n: usize) -> &str {
         match &self.programs[n].held {
             Some((_, true)) => "busy",
             Some((_, false)) => "reserved",
             None => &self.programs[n].status,
         }
     }
-
-    /// Looks at the room through a discovery, as everybody does.
-    pub(crate) fn check(&mut self) {
-        let timeout = self.room.next_timeout();
-        assert!(timeout.is_none_or(|at| at > self.now), "the room wants to be woken in the past");
-        for program in &self.programs {
-            invariant_no_claim_outlives_its_lease(program, self.now);
-        }
-        let Some((asker, conn)) = (0..CLIENTS).find_map(|n| self.speaker(n).map(|conn| (n, conn))) else { return };
-        self.room.handle(says(conn, desk::discover(&name(asker), json!({"role": "worker"}))), self.now);
-        let mut list = None;
-        while let Some(effect) = self.room.next_effect() {
-            match effect {
-                Effect::Send { conn: to, frame: ToPeer::PeerList { peers, .. } } if to == conn => list = Some(peers),
-                other => panic!("a discovery does {other:?}"),
-            }
-        }
-        let shown: BTreeMap<String, String> = list
-            .unwrap()
-            .into_iter()
-            .map(|entry| {
-                let status = entry.metadata.property("status").unwrap().as_str().unwrap().to_owned();
-                (entry.peer_id.to_string(), status)
-            })
-            .collect();
-        self.check_shown(&shown);
-    }
-
-    fn check_shown(&mut self, shown: &BTreeMap<String, String>) {
-        for n in WORKERS {
-            let seen = shown.get(&name(n)).map(String::as_str);
-            if self.speaker(n).is_some() {
-                // A confirmed status and a claim are seen by the next discovery.
-                assert_eq!(seen, Some(self.expected_status(n)), "{}: {:?}", name(n), self.programs[n]);
-                match seen {
-                    Some("busy") => self.seen.saw("shown busy"),
-                    Some("reserved") => self.seen.saw("shown reserved"),
-                    _ => {}
-                }
-            } else if self.programs[n].conn.is_none() && !self.has_stale() {
-                assert_eq!(seen, None, "{} is gone and still listed", name(n));
-            }
-        }
-    }
-
-    fn has_stale(&self) -> bool {
-        !self.stale.is_empty()
-    }
-
-    /// In the end, with a store that answers and peers that stay, whoever asks is given a worker.
-    pub(crate) fn check_liveness(&mut self) {
-        for n in 0..PEERS {
-            self.connect(n);
-        }
-        while !self.writes.is_empty() {
-            self.store(true);
-        }
-        for n in WORKERS {
-            self.free_claim(n);
-            self.say_status(n, "available", false);
-        }
-        for n in 0..CLIENTS {
-            for claim in self.programs[n].claims.clone() {
-                let conn = self.speaker(n).unwrap();
-                self.put(desk::releases(conn, &claim));
-            }
-        }
-        let before = self.last_fence;
-        self.claim(0, 1, 60_000);
-        while !self.writes.is_empty() {
-            self.store(true);
-        }
-        assert!(self.last_fence > before, "a free worker and nobody is given it");
-        self.check();
-    }
-}
-
-fn invariant_replies_reach_their_own_room_only(open: &BTreeSet<ConnId>, conn: ConnId) {
-    assert!(open.contains(&conn), "a frame for {conn:?}, which is not of this room");
-}
-
-fn invariant_fences_grow(last: Fence, next: Fence) {
-    assert!(next > last, "fence {next:?} after {last:?}");
-}
-
-fn invariant_nothing_is_granted_before_the_epoch_is_committed(stored: &RoomRecord, fence: Fence) {
-    assert!(fence.epoch <= stored.epoch, "fence {fence:?} with epoch {} in the store", stored.epoch);
-}
-
-fn invariant_one_claim_a_worker(worker: &Program) {
-    assert!(worker.held.is_none(), "granted while it holds {:?}", worker.held);
-}
-
-fn invariant_no_claim_outlives_its_lease(program: &Program, now: Time) {
-    if let (Some((grant, false)), true) = (&program.held, program.registered.is_some()) {
-        assert!(grant.lease_until > now, "{} is over and still held", grant.claim_id);
-    }
 }
 
 /// A peer's name, which is the name of its installation too.
-fn name(n: usize) -> String {
+pub(super) fn name(n: usize) -> String {
     if n < CLIENTS { format!("c{n}") } else { format!("w{n}") }
 }
