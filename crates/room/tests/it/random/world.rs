@@ -1,6 +1,6 @@
 //! A room, its store, and peers who write down what they were told.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::json;
 use sleap_rtc_room::{Call, CloseReason, Effect, Input, Room, RoomConfig, Ticket};
