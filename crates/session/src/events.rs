@@ -125,3 +125,63 @@ fn clean_text(text: &mut String, max: usize) {
         *text = text.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sleap_rtc_wire::job::Stream;
+
+    use super::*;
+
+    fn line(text: &str) -> What {
+        What::Log { stream: Stream::Out, line: text.to_owned() }
+    }
+
+    fn all(log: &EventLog) -> Vec<JobEvent> {
+        let mut events: Vec<JobEvent> = Vec::new();
+        while let Some(event) = log.from(events.last().map_or(0, |event| event.seq + 1)) {
+            events.push(event.clone());
+        }
+        events
+    }
+
+    #[test]
+    fn the_oldest_lines_go_and_a_warning_says_so() {
+        let mut log = EventLog::with_kept(10_000);
+        log.push(Time(0), What::Stage { index: 0, count: 1, name: "centroid".to_owned() });
+        for n in 0..1_000 {
+            log.push(Time(n), line(&format!("line {n} {}", "x".repeat(100))));
+        }
+        let events = all(&log);
+        assert!(log.bytes <= 10_000, "{}", log.bytes);
+        assert_eq!(log.bytes, events.iter().map(|event| cost(&event.what)).sum::<usize>());
+        assert!(matches!(events[0].what, What::Stage { .. }), "only lines go");
+        let warnings = events.iter().filter(|event| matches!(event.what, What::Warning { .. })).count();
+        assert_eq!(warnings, 1);
+        assert!(matches!(&events[1].what, What::Warning { text } if text.contains("no longer kept")));
+        assert_eq!(events[2].seq, events[1].seq + 1, "the warning stands where the last lost line stood");
+        assert_eq!(events.last().map(|event| event.seq), Some(1_001));
+        assert!(events.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    }
+
+    #[test]
+    fn what_is_not_a_line_goes_only_when_no_line_is_left() {
+        let mut log = EventLog::with_kept(1_000);
+        for epoch in 0..100 {
+            log.push(Time(0), What::Epoch { epoch, train_loss: None, val_loss: None });
+        }
+        assert!(log.bytes <= 1_000 + 200);
+        assert!(all(&log).len() > 5);
+    }
+
+    #[test]
+    fn a_batch_takes_the_place_of_the_one_before() {
+        let mut log = EventLog::new(1);
+        for batch in 0..5 {
+            log.push(Time(0), What::Batch { epoch: 0, batch, loss: None });
+        }
+        log.push(Time(0), line("x"));
+        log.push(Time(0), What::Batch { epoch: 0, batch: 5, loss: None });
+        assert_eq!(all(&log).iter().map(|event| event.seq).collect::<Vec<_>>(), [5, 6, 7]);
+        assert_eq!(log.next_seq(), 8);
+    }
+}

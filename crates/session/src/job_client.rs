@@ -49,8 +49,7 @@ pub struct JobClient {
     tries: u32,
     /// Whether the worker was there once.
     met: bool,
-    submitted: bool,
-    accepted: bool,
+    standing: Standing,
     sender: Option<Sender>,
     /// Why the job's files cannot be sent: the worker is to be told on every link until it ends the job.
     unsendable: Option<TransferError>,
@@ -60,6 +59,17 @@ pub struct JobClient {
     end: Option<Terminal>,
     wish: Option<Wish>,
     out: VecDeque<ClientEffect>,
+}
+
+/// What the worker knows of the job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Standing {
+    /// Nothing.
+    New,
+    /// It may have it: the job was said, and no answer has come yet.
+    Submitted,
+    /// It has it.
+    Accepted,
 }
 
 /// Where the client is with its link.
@@ -101,8 +111,7 @@ impl JobClient {
             cause: "no answer".to_owned(),
             tries: 0,
             met: false,
-            submitted: false,
-            accepted: false,
+            standing: Standing::New,
             sender: None,
             unsendable: None,
             receiver: None,
@@ -124,12 +133,12 @@ impl JobClient {
                 self.sender = Some(Sender::new(TransferId::FILES, files)?);
             }
             Plan::Attach { from_seq, results } => {
-                self.accepted = true;
+                self.standing = Standing::Accepted;
                 self.wants_results = results;
                 self.story = story::Story::new(from_seq, now);
             }
             Plan::Command(wish) => {
-                self.accepted = true;
+                self.standing = Standing::Accepted;
                 self.command = Some(wish);
             }
         }
@@ -185,7 +194,7 @@ impl JobClient {
 
     /// Whether the worker has taken the job, as far as is known here.
     pub const fn is_accepted(&self) -> bool {
-        self.accepted
+        matches!(self.standing, Standing::Accepted)
     }
 
     /// The number of the last event shown: to come back later with [`Plan::Attach`].
@@ -197,7 +206,7 @@ impl JobClient {
         if self.end.is_some() {
             return;
         }
-        if !self.submitted && !self.accepted {
+        if self.standing == Standing::New {
             // The worker has never heard of the job: it ends here.
             let cause = Some("ended before the worker had the job".to_owned());
             let state = EndState::Cancelled;
@@ -265,7 +274,7 @@ impl JobClient {
     /// The job's files cannot be sent. If the worker has it, it ends the job; else there is nothing to end.
     fn sending_failed(&mut self, error: TransferError, now: Time) {
         self.sender = None;
-        if self.submitted || self.accepted {
+        if self.standing != Standing::New {
             self.unsendable = Some(error);
             self.say_unsendable();
             return;

@@ -215,7 +215,8 @@ impl JobWorker {
         let (Stage::Checking, Some(submission)) = (&self.stage, self.submission.clone()) else { return };
         self.stage = Stage::Accepting;
         self.reserving = BLOCK;
-        let record = JobRecord::Accepted { at: now, grant: self.grant.clone(), submission, reserved: BLOCK };
+        let (grant, submission) = (self.grant.clone(), Box::new(submission));
+        let record = JobRecord::Accepted { at: now, grant, submission, reserved: BLOCK };
         self.record(record, Pending::Accepted);
     }
 

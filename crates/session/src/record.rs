@@ -19,7 +19,7 @@ pub enum JobRecord {
         /// Whose it is, and by which claim it came.
         grant: Grant,
         /// What it is.
-        submission: Submission,
+        submission: Box<Submission>,
         /// No event with a higher number has been told.
         reserved: u64,
     },
@@ -116,9 +116,15 @@ pub fn replay(bytes: &[u8]) -> Result<JobState, BadRecord> {
         serde_json::from_slice(line).map_err(|error| BadRecord::Line { line: index + 1, cause: error.to_string() })
     });
     let mut state = match lines.next().ok_or(BadRecord::Empty)?? {
-        JobRecord::Accepted { grant, submission, reserved, .. } => {
-            JobState { grant, submission, reserved, process: None, end: None, delivered: None, valid_len: valid as u64 }
-        }
+        JobRecord::Accepted { grant, submission, reserved, .. } => JobState {
+            grant,
+            submission: *submission,
+            reserved,
+            process: None,
+            end: None,
+            delivered: None,
+            valid_len: valid as u64,
+        },
         _ => return Err(BadRecord::NoBeginning),
     };
     for record in lines {

@@ -3,6 +3,7 @@
 //! [`Sender`] and [`Receiver`] are the two ends. A sender lives as long as its job and begins anew on each link; a receiver
 //! is made anew on each link and finds in its chunk store what earlier links brought.
 
+mod arrival;
 mod missing;
 mod receiver;
 mod sender;

@@ -143,6 +143,8 @@ pub enum RefuseCode {
     TimedOut,
     /// Nothing of this job is here.
     UnknownJob,
+    /// The job's files have not arrived, and only who has them may come.
+    FilesMissing,
     /// The job was submitted before with another content.
     JobDiffers,
     /// A frame that breaks the rules.
@@ -205,6 +207,9 @@ pub enum PeerFrame {
         from_seq: u64,
         /// Whether the results are wanted at the end.
         results: bool,
+        /// Whether the sender has the job's files. Without them nobody may watch before they have arrived, for it would take
+        /// the place of the one who sends them.
+        files: bool,
     },
     /// The job is the worker's; events follow on this link.
     Accepted {

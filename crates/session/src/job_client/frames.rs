@@ -5,7 +5,7 @@ use sleap_rtc_wire::Time;
 use sleap_rtc_wire::job::{FailCode, JobEvent, What};
 use sleap_rtc_wire::peer::{Bulk, ByeReason, PeerFrame, RefuseCode, TransferId};
 
-use super::{ClientError, JobClient, Outcome, Show};
+use super::{ClientError, JobClient, Outcome, Show, Standing};
 use crate::Refusal;
 use crate::transfer::{Receiver, TransferError};
 
@@ -15,11 +15,12 @@ impl JobClient {
         self.show(Show::Connected);
         self.story.begin();
         if self.command.is_none() {
-            if self.accepted {
+            if self.is_accepted() {
                 let (from_seq, results) = (self.story.last_seq() + 1, self.wants_results);
-                self.say(&PeerFrame::Attach { from_seq, results });
+                let files = self.sender.is_some() || self.unsendable.is_some();
+                self.say(&PeerFrame::Attach { from_seq, results, files });
             } else {
-                self.submitted = true;
+                self.standing = Standing::Submitted;
                 for frame in self.submit.clone() {
                     self.say(&frame);
                 }
@@ -70,13 +71,13 @@ impl JobClient {
     }
 
     fn job_accepted(&mut self, attached: bool, files: bool, now: Time) {
-        self.accepted = true;
+        self.standing = Standing::Accepted;
         self.show(Show::Accepted { attached });
         match &mut self.sender {
             Some(sender) if files => sender.begin(now),
             // The worker has them from an earlier link, though it could not say so there.
             _ if !files => self.sender = None,
-            // A program that only watches has no files to send: the one that has them is gone, and the job ends for want of them.
+            // They cannot be sent, and the worker has been told so.
             _ => {}
         }
     }

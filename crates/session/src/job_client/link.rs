@@ -80,12 +80,12 @@ impl JobClient {
         self.tries += 1;
         self.cause.clone_from(&cause);
         self.stage = Stage::Pausing { until: now.plus_ms(retry_ms) };
-        self.show(Show::Reconnecting { since, accepted: self.accepted, retry_ms, cause });
+        self.show(Show::Reconnecting { since, accepted: self.is_accepted(), retry_ms, cause });
     }
 
     /// When the client stops trying.
     pub(super) fn gives_up_at(&self) -> Option<Time> {
-        let watches = self.accepted && self.met && self.command.is_none();
+        let watches = self.is_accepted() && self.met && self.command.is_none();
         let patience = if watches { self.times.lost_ms } else { self.times.connect_ms };
         self.down_since.map(|since| since.plus_ms(patience))
     }
@@ -140,7 +140,7 @@ impl JobClient {
                 let error = TransferError::new(FailCode::TransferFailed, format!("the worker is gone: {cause}"));
                 Outcome::Ended { terminal, results: Some(Err(error)) }
             }
-            None if self.accepted && self.met => Outcome::Failed(ClientError::Lost { for_ms, cause }),
+            None if self.is_accepted() && self.met => Outcome::Failed(ClientError::Lost { for_ms, cause }),
             None => Outcome::Failed(ClientError::Unreachable { cause }),
         });
     }

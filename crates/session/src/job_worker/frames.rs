@@ -12,7 +12,7 @@ impl JobWorker {
     pub(super) fn frame(&mut self, link: LinkId, frame: PeerFrame, now: Time) {
         match frame {
             PeerFrame::Submit { total, from, text } => self.submit_part(link, total, from, &text),
-            PeerFrame::Attach { from_seq, results } => self.attach(link, from_seq, results),
+            PeerFrame::Attach { from_seq, results, files } => self.attach(link, from_seq, results, files),
             PeerFrame::Ack { seq } => self.acked(link, seq),
             PeerFrame::Stop => self.obey(link, Wish::Stop, now),
             PeerFrame::Cancel => self.obey(link, Wish::Cancel, now),
@@ -76,9 +76,18 @@ impl JobWorker {
         }
     }
 
-    fn attach(&mut self, link: LinkId, from_seq: u64, results: bool) {
+    fn attach(&mut self, link: LinkId, from_seq: u64, results: bool, files: bool) {
         if self.stage == Stage::Offered {
             return self.refuse(link, Refusal::new(RefuseCode::UnknownJob, "the job was never brought here"));
+        }
+        let arriving = match self.stage {
+            Stage::Checking | Stage::Accepting => true,
+            Stage::Receiving => self.receiver.as_ref().is_none_or(|receiver| !receiver.is_complete()),
+            _ => false,
+        };
+        if arriving && !files {
+            let message = "the job's files are still being sent, by another program";
+            return self.refuse(link, Refusal::new(RefuseCode::FilesMissing, message));
         }
         self.watch(link, true, from_seq.max(1), results);
     }

@@ -20,9 +20,16 @@ pub(super) struct Watcher {
     next: u64,
     told: u64,
     acked: u64,
-    wants_results: bool,
-    /// Whether the results have been offered to it.
-    offered: bool,
+    results: Wanted,
+}
+
+/// Whether the watcher wants the results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    No,
+    Yes,
+    /// They have been offered to it.
+    Offered,
 }
 
 impl JobWorker {
@@ -34,9 +41,8 @@ impl JobWorker {
         }
         self.unwatch(link);
         let told = from_seq.saturating_sub(1);
-        let (welcomed, offered) = (false, false);
-        self.watcher =
-            Some(Watcher { link, attached, welcomed, next: from_seq, told, acked: told, wants_results, offered });
+        let results = if wants_results { Wanted::Yes } else { Wanted::No };
+        self.watcher = Some(Watcher { link, attached, welcomed: false, next: from_seq, told, acked: told, results });
     }
 
     /// This link watches no more; the job goes on.
@@ -97,7 +103,7 @@ impl JobWorker {
     pub(super) fn offer_results(&mut self, now: Time) {
         let over = matches!(self.stage, Stage::Ended(_));
         let all = self.log.next_seq();
-        let Some(watcher) = self.watcher.as_mut().filter(|watcher| watcher.wants_results && !watcher.offered) else {
+        let Some(watcher) = self.watcher.as_mut().filter(|watcher| watcher.results == Wanted::Yes) else {
             return;
         };
         if !over || !watcher.welcomed || watcher.next < all {
@@ -108,11 +114,11 @@ impl JobWorker {
             Results::Unknown => self.results_listed(Vec::new()),
             Results::Asked => {}
             Results::Known(sender) => {
-                watcher.offered = true;
+                watcher.results = Wanted::Offered;
                 sender.begin(now);
             }
             Results::Broken(error) => {
-                watcher.offered = true;
+                watcher.results = Wanted::Offered;
                 let (link, code, cause) = (watcher.link, error.code, error.cause.clone());
                 self.say(link, &PeerFrame::TransferFailed { transfer: TransferId::RESULTS, code, cause });
             }

@@ -1,6 +1,6 @@
 //! The receiving end. It believes nothing: neither paths, nor sizes, nor bytes.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -9,6 +9,7 @@ use sleap_rtc_wire::manifest::{Chunk, FileEntry, Hash, Manifest, PathRules, Root
 use sleap_rtc_wire::peer::{Bulk, CHUNKS_PER_PAGE, PAGES, PeerFrame, TransferId, WINDOW};
 use sleap_rtc_wire::{Time, limits};
 
+use super::arrival::{Known, Part, Query, Stage, State};
 use super::{DiskAnswer, DiskRequest, Out, Progress, STALL_MS, TransferError, missing};
 
 /// Progress is told at latest after so many bytes …
@@ -31,7 +32,7 @@ pub(crate) struct Receiver {
     tiler: Tiler,
     root: RootHasher,
     sealed: Option<Hash>,
-    known: HashMap<Hash, Known>,
+    known: BTreeMap<Hash, Known>,
     /// Pages that wait for the disk; answered in their order.
     queries: VecDeque<Query>,
     next_query: u64,
@@ -45,46 +46,6 @@ pub(crate) struct Receiver {
     moved: Time,
     stage: Stage,
     out: VecDeque<Out>,
-}
-
-/// A page whose chunks the disk looks for.
-#[derive(Debug)]
-struct Query {
-    number: u64,
-    /// Index of its first chunk and of the one after its last.
-    page: std::ops::Range<usize>,
-    have: Option<Vec<bool>>,
-}
-
-/// A chunk of this transfer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Known {
-    len: u32,
-    /// How often it occurs.
-    count: u32,
-    state: State,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
-    Asked,
-    Wanted,
-    Storing,
-    Here,
-}
-
-/// The chunk that is arriving.
-#[derive(Debug)]
-struct Part {
-    index: u32,
-    bytes: BytesMut,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Stage {
-    Taking,
-    Assembling,
-    Over,
 }
 
 impl Receiver {
@@ -101,7 +62,7 @@ impl Receiver {
             tiler: Tiler::default(),
             root: RootHasher::new(files as usize),
             sealed: None,
-            known: HashMap::new(),
+            known: BTreeMap::new(),
             queries: VecDeque::new(),
             next_query: first_query,
             part: None,

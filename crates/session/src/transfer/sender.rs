@@ -59,7 +59,9 @@ impl Sender {
     pub(crate) fn new(id: TransferId, files: Vec<FileEntry>) -> Result<Self, BadManifest> {
         let total = check_files(&files)?;
         let mut root = RootHasher::new(files.len());
-        files.iter().for_each(|file| root.file(file));
+        for file in &files {
+            root.file(file);
+        }
         let mut tiler = Tiler::default();
         let complete = tiler.is_full(&files);
         let (chunks, out) = (Vec::new(), VecDeque::new());

@@ -1,12 +1,13 @@
 //! A link may be cut after any message: the job still ends once, and the files are the same.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use sleap_rtc_session::Plan;
 use sleap_rtc_wire::peer::PeerFrame;
 
-use crate::world::{World, noise, some_files};
+use crate::fixtures::{noise, some_files};
+use crate::world::{Late, World};
 
 #[test]
 fn a_cut_after_any_message_loses_nothing() {
@@ -39,7 +40,7 @@ fn resume_sends_only_the_chunks_that_are_missing() {
     world.cut();
     world.assert_completed();
     assert_eq!(world.connects, 2);
-    let mut written: HashMap<_, u32> = HashMap::new();
+    let mut written: BTreeMap<_, u32> = BTreeMap::new();
     for hash in &world.worker_disk.written {
         *written.entry(*hash).or_default() += 1;
     }
@@ -120,4 +121,23 @@ fn an_acknowledgement_waits_for_the_proof() {
     // An event is taken and not yet acknowledged when the link goes, and the next one goes during its proof.
     world.cuts.extend([8, 9]);
     world.assert_completed();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn answers_of_the_disks_may_come_late_and_in_any_order(
+        seed in any::<u64>(), gaps in prop::collection::vec(1u64..60, 0..6), many in any::<bool>(),
+    ) {
+        let files = if many { (0..600).map(|n| (format!("f{n}"), noise(n % 500, 40))).collect() } else { some_files() };
+        let mut world = World::new(files, 2);
+        world.late = Some(Late::new(seed));
+        let mut at = 0;
+        for gap in gaps {
+            at += gap;
+            world.cuts.push_back(at);
+        }
+        world.assert_completed();
+    }
 }

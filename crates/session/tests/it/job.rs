@@ -4,7 +4,8 @@ use sleap_rtc_session::{ClientInput, DiskAnswer, JobRecord, Outcome, Plan, Show,
 use sleap_rtc_wire::job::{EndState, FailCode, Phase, Stream, What};
 use sleap_rtc_wire::peer::{PeerFrame, Wish};
 
-use crate::world::{GONE_MS, World, chunks, ended, entries, job, noise, some_files};
+use crate::fixtures::{GONE_MS, chunks, ended, entries, job, noise, some_files};
+use crate::world::World;
 
 #[test]
 fn a_job_goes_there_and_its_results_come_home() {
@@ -51,7 +52,7 @@ fn two_stage_job_has_one_id_and_one_end() {
 
 #[test]
 fn a_job_without_files_runs() {
-    let mut world = World::new(crate::world::Files::new(), 1);
+    let mut world = World::new(crate::fixtures::Files::new(), 1);
     world.assert_completed();
 }
 
@@ -281,4 +282,18 @@ fn batches_are_coalesced_for_who_comes_late() {
     assert_eq!(terminal.state, EndState::Completed);
     let batches = world.events().iter().filter(|event| matches!(event.what, What::Batch { .. })).count();
     assert!(batches <= 2, "{batches}");
+}
+
+#[test]
+fn who_only_watches_does_not_take_the_place_of_who_sends() {
+    let mut world = World::usual();
+    world.until("files arrive", |world| !world.worker_disk.written.is_empty());
+    world.second_link(Plan::Attach { from_seq: 1, results: true });
+    let refused = sleap_rtc_session::ClientError::Refused {
+        code: sleap_rtc_wire::peer::RefuseCode::FilesMissing,
+        message: "the job's files are still being sent, by another program".to_owned(),
+    };
+    assert_eq!(world.outcome.take(), Some(Outcome::Failed(refused)));
+    world.assert_completed();
+    assert_eq!(world.connects, 2);
 }

@@ -7,7 +7,8 @@ use sleap_rtc_session::{
 use sleap_rtc_wire::peer::{PeerFrame, RefuseCode, Wish};
 use sleap_rtc_wire::{Fence, PeerId, Signature, Time};
 
-use crate::world::{CLIENT_PRINT, GONE_MS, Message, START, WORKER_PRINT, World, client_key, grant, target, worker_key};
+use crate::fixtures::{CLIENT_PRINT, GONE_MS, START, WORKER_PRINT, client_key, grant, target, worker_key};
+use crate::world::{Message, World};
 
 /// Whether the worker refused with this code, and nothing of the job was touched.
 fn assert_refused(world: &World, wanted: RefuseCode) {
@@ -252,7 +253,7 @@ fn a_changed_hello_breaks_the_proof() {
 fn nothing_is_read_before_the_proof() {
     let texts = [
         PeerFrame::Cancel,
-        PeerFrame::Attach { from_seq: 1, results: true },
+        PeerFrame::Attach { from_seq: 1, results: true, files: true },
         PeerFrame::Submit { total: 10, from: 0, text: "{".to_owned() },
         PeerFrame::Ping,
         PeerFrame::Proof { method: "key".to_owned(), signature: Signature([0; 64]) },

@@ -4,7 +4,8 @@ use sleap_rtc_session::record::{BadRecord, Process};
 use sleap_rtc_session::{JobRecord, Outcome, Plan, replay};
 use sleap_rtc_wire::job::{EndState, FailCode, What};
 
-use crate::world::{World, ended};
+use crate::fixtures::ended;
+use crate::world::World;
 
 fn lines(world: &World) -> Vec<u8> {
     world.records.iter().map(JobRecord::line).collect::<String>().into_bytes()

@@ -6,7 +6,8 @@ use sleap_rtc_wire::job::{EndState, FailCode};
 use sleap_rtc_wire::manifest::Hash;
 use sleap_rtc_wire::peer::{Bulk, PeerFrame, TransferId};
 
-use crate::world::{Message, World, noise};
+use crate::fixtures::noise;
+use crate::world::{Message, World};
 
 fn big() -> World {
     World::new([("big".to_owned(), noise(3, 3 << 20))].into(), 1)
@@ -117,7 +118,7 @@ fn a_file_that_is_gone_is_named() {
     world.client_disk.source.clear();
     assert_failed(&mut world, FailCode::TransferFailed, "big: no such file");
     let mut world = World::with_plan(Plan::Submit {
-        job: Box::new(crate::world::job(1)),
+        job: Box::new(crate::fixtures::job(1)),
         files: vec![sleap_rtc_wire::manifest::FileEntry { path: "gone".to_owned(), size: 5 }],
     });
     world.until("it is sending", |world| world.taken == 1);
@@ -152,14 +153,14 @@ fn paths_that_lead_out_are_refused_by_the_receiver() {
 #[test]
 fn the_sender_refuses_them_as_well() {
     let files = vec![sleap_rtc_wire::manifest::FileEntry { path: "../x".to_owned(), size: 5 }];
-    let plan = Plan::Submit { job: Box::new(crate::world::job(1)), files };
+    let plan = Plan::Submit { job: Box::new(crate::fixtures::job(1)), files };
     let client = sleap_rtc_session::JobClient::new(
-        crate::world::client_key(),
-        crate::world::target(),
+        crate::fixtures::client_key(),
+        crate::fixtures::target(),
         plan,
         sleap_rtc_session::ClientTimes::default(),
         0,
-        crate::world::START,
+        crate::fixtures::START,
     );
     assert!(client.is_err());
 }

@@ -8,7 +8,8 @@ use sleap_rtc_wire::manifest::{BadManifest, BadPath, Chunk, FileEntry, Hash, Man
 use sleap_rtc_wire::peer::{Bulk, Parts, PeerFrame, Submission, TransferId};
 use sleap_rtc_wire::{Time, limits};
 
-use crate::world::{Files, World, chunks, entries, job, noise};
+use crate::fixtures::{Files, chunks, entries, job, noise};
+use crate::world::World;
 
 #[test]
 fn bad_paths_are_refused_with_the_reason() {
@@ -208,7 +209,7 @@ proptest! {
 
     #[test]
     fn what_is_missing_and_what_is_here_is_what_is_wanted(
-        wanted in prop::collection::vec(0u8..20, 0..60), here in prop::collection::hash_set(0u8..20, 0..20),
+        wanted in prop::collection::vec(0u8..20, 0..60), here in prop::collection::btree_set(0u8..20, 0..20),
     ) {
         let chunks: Vec<Chunk> = wanted.iter().map(|n| Chunk { hash: Hash([*n; 32]), len: 1 }).collect();
         let missing = missing(&chunks, |hash| here.contains(&hash.0[0]));
@@ -217,9 +218,9 @@ proptest! {
         got.sort_unstable();
         got.dedup();
         prop_assert_eq!(got.len(), unique, "each once");
-        let all: std::collections::HashSet<u8> = wanted.iter().copied().collect();
-        let expected: std::collections::HashSet<u8> = all.difference(&here).copied().collect();
-        prop_assert_eq!(got.into_iter().collect::<std::collections::HashSet<u8>>(), expected);
+        let all: std::collections::BTreeSet<u8> = wanted.iter().copied().collect();
+        let expected: std::collections::BTreeSet<u8> = all.difference(&here).copied().collect();
+        prop_assert_eq!(got.into_iter().collect::<std::collections::BTreeSet<u8>>(), expected);
     }
 }
 
@@ -235,7 +236,7 @@ proptest! {
         let files: Files =
             sizes.iter().enumerate().map(|(n, size)| (format!("f{n}"), noise(seed(n), *size))).collect();
         let mut world = World::new(files.clone(), 1);
-        let mut lacking = std::collections::HashSet::new();
+        let mut lacking = std::collections::BTreeSet::new();
         for (n, bytes) in files.values().filter(|bytes| !bytes.is_empty()).enumerate() {
             let hash = Hash::of(bytes);
             if have[n] {
@@ -245,7 +246,7 @@ proptest! {
         }
         lacking.retain(|hash| !world.worker_disk.store.contains_key(hash));
         world.assert_completed();
-        let written: std::collections::HashSet<Hash> = world.worker_disk.written.iter().copied().collect();
+        let written: std::collections::BTreeSet<Hash> = world.worker_disk.written.iter().copied().collect();
         prop_assert_eq!(written.len(), world.worker_disk.written.len());
         prop_assert_eq!(written, lacking);
     }

@@ -1,10 +1,12 @@
 //! Stop and cancel, in every state.
 
+use proptest::prelude::*;
 use sleap_rtc_session::{ClientInput, Outcome, Plan, WorkerInput};
 use sleap_rtc_wire::job::{EndState, FailCode, Phase};
 use sleap_rtc_wire::peer::Wish;
 
-use crate::world::{World, ended};
+use crate::fixtures::ended;
+use crate::world::{Late, World};
 
 #[test]
 fn cancel_in_every_state_ends_cancelled_once() {
@@ -131,4 +133,25 @@ fn a_claim_that_ends_before_anybody_comes_leaves_nothing() {
     world.until("it runs", |world| world.runs == 1);
     world.worker_input(WorkerInput::Withdrawn);
     world.assert_completed();
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_cancel_at_any_time_with_late_answers_ends_the_job_once(seed in any::<u64>(), steps in 0usize..150, cut in 0u64..80) {
+        let mut world = World::usual();
+        world.late = Some(Late::new(seed));
+        world.cuts.push_back(cut);
+        for _ in 0..steps {
+            world.step();
+        }
+        world.client_input(ClientInput::Wish(Wish::Cancel));
+        let outcome = world.finish();
+        prop_assert!(matches!(outcome, Outcome::Ended { .. }), "{:?}", outcome);
+        prop_assert!(world.ends.len() <= 1 && world.recorded_ends() <= 1 && world.shown_ends() <= 1 && world.runs <= 1);
+        if let (Outcome::Ended { terminal, .. }, Some(end)) = (&outcome, world.ends.first()) {
+            prop_assert_eq!(terminal.state, end.state);
+        }
+    }
 }
