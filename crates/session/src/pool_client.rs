@@ -109,6 +109,8 @@ impl PoolClient {
         match frame {
             ToPeer::RegisteredAuth(registered) => self.registered(*registered, now),
             ToPeer::Error(error) => self.error(error, now, random),
+            // The server speaks of nothing else before we are in.
+            _ if !self.line.is_up() => {}
             ToPeer::PeerList { peers, .. } => self.peers(peers),
             ToPeer::Claimed(claimed) => self.claimed(claimed),
             ToPeer::ClaimRefused(refused) => self.refused(refused),

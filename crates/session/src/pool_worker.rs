@@ -92,6 +92,9 @@ impl PoolWorker {
 
     /// Takes in what happened at `now`. `random` decides the jitter of a pause, nothing else.
     pub fn handle(&mut self, input: Input, now: Time, random: u64) {
+        if self.line.is_over() {
+            return;
+        }
         match input {
             Input::Connected { id_token } => self.connected(id_token, now),
             Input::ConnectFailed(cause) => self.lost(cause, now, random),
@@ -148,6 +151,8 @@ impl PoolWorker {
         match frame {
             ToPeer::RegisteredAuth(registered) => self.registered(*registered, now),
             ToPeer::Error(error) => self.error(&error, now, random),
+            // The server speaks of nothing else before we are in.
+            _ if !self.line.is_up() => {}
             ToPeer::ClaimGranted(grant) => self.granted(grant, now),
             ToPeer::ClaimEnded(ended) => self.claim_ended(&ended),
             ToPeer::Offer(description) => self.offer(description, now),

@@ -126,6 +126,9 @@ impl PoolWorker {
     }
 
     pub(super) fn take_slot(&mut self, start: &Start, now: Time) -> Result<(), StartRefused> {
+        if self.line.is_over() {
+            return Err(StartRefused::NotExpected);
+        }
         let grant = match &self.slot {
             Slot::Leased(lease) if lease.fits(start) => Some(lease.grant.clone()),
             Slot::Plain(plain) if plain.fits(start) => None,

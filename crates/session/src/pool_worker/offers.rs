@@ -16,9 +16,6 @@ impl PoolWorker {
     /// A claim's offer first, then a job's own client that comes back, then peers that know no claims.
     pub(super) fn offer(&mut self, offer: Description, now: Time) {
         let Description { sender, sdp, job_id, claim_id, .. } = offer;
-        if !self.line.is_up() {
-            return;
-        }
         if sdp.len() > limits::SDP {
             return self.refuse(&sender, Code::TooLarge, "the offer is too large");
         }

@@ -1,0 +1,58 @@
+//! HTTP calls.
+
+use sleap_rtc_peer::api::{Api, ApiError};
+use sleap_rtc_wire::http::{CreateRoom, Deleted};
+use sleap_rtc_wire::{Code, RoomId};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use crate::rig::{Installation, TestServer};
+
+#[tokio::test]
+async fn the_key_signs_in_and_owns_what_it_makes() {
+    let server = TestServer::start().await;
+    let api = server.api();
+    assert_eq!(api.health().await.unwrap().status, "healthy");
+    let ada = Installation::new();
+    let who = ada.sign_in(&api).await;
+    assert_eq!(who.member, ada.key.public().member());
+    assert!(who.is_valid());
+    let room = api.create_room(&who, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
+    assert_eq!(room.name.as_deref(), Some("pool"));
+    assert_eq!(api.extend_room(&who, &room.room_id).await.unwrap().room_id, room.room_id);
+    api.delete_room(&who, &room.room_id).await.unwrap();
+    let error = api.post::<Deleted>("/create-room", Some("not a token"), &CreateRoom::default()).await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { status: 401, code: Code::AuthFailed, .. }), "{error:?}");
+    let error = api.extend_room(&who, &RoomId::new("nowhere").unwrap()).await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { status: 404, code: Code::RoomNotFound, .. }), "{error:?}");
+    assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn nobody_there_is_said_with_the_address() {
+    let mut server = TestServer::start().await;
+    server.stop().await;
+    let error = server.api().health().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("{}/health cannot be reached: the connection was refused", server.url()));
+    assert!(error.is_transient());
+    let nowhere = Api::new("http://no-such-host.invalid:8001".parse().unwrap());
+    let error = nowhere.health().await.unwrap_err().to_string();
+    assert!(error.contains("no-such-host.invalid:8001/health cannot be reached"), "{error}");
+}
+
+#[tokio::test]
+async fn another_program_at_the_address_is_recognised() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 1024];
+            assert!(stream.read(&mut request).await.unwrap() > 0);
+            let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+            stream.write_all(answer.as_bytes()).await.unwrap();
+        }
+    });
+    let api = Api::new(format!("http://{address}").parse().unwrap());
+    let error = api.health().await.unwrap_err();
+    assert_eq!(error.to_string(), format!("http://{address}/health answers (200), but is no sleap-rtc server"));
+}

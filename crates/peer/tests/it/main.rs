@@ -1,0 +1,9 @@
+//! Files, settings, calls and pools, with a real server in this process.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod api;
+mod home;
+mod pools;
+mod rig;
+mod settings;
