@@ -99,6 +99,11 @@ impl Landing {
         &self.partial
     }
 
+    /// Puts something behind the final name. The partial folder keeps its own, so that the next try finds it.
+    pub fn add_to_name(&mut self, ending: &str) {
+        self.run_name = safe_name(&format!("{}{ending}", self.run_name));
+    }
+
     /// Takes the name and length of a file that will come. The file is there from now on, perhaps with what an earlier try has left.
     ///
     /// # Errors

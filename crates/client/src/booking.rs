@@ -1,0 +1,120 @@
+//! Booking a worker, with everything that the user may read and want meanwhile.
+
+use std::pin::pin;
+
+use serde_json::{Value, json};
+use sleap_rtc_peer::client_pool::ClientEvent;
+use sleap_rtc_session::pool_client::{ClaimRequest, Fact, Failure};
+use sleap_rtc_wire::claim::Claimed;
+use sleap_rtc_wire::signal::PeerEntry;
+use sleap_rtc_wire::{Filters, PeerId, PublicKey};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::sync::watch;
+
+use crate::controls::Wanted;
+use crate::error::TrainError;
+use crate::event::TrainEvent;
+use crate::member::Member;
+use crate::train::tell;
+
+/// A worker that is ours for a while.
+pub(crate) struct Booked {
+    pub(crate) claimed: Claimed,
+    pub(crate) key: PublicKey,
+    /// How people call it.
+    pub(crate) name: String,
+}
+
+/// Looks for a worker.
+pub(crate) struct Bookings<'a> {
+    pub(crate) member: &'a Member,
+    pub(crate) news: News,
+    pub(crate) events: &'a Sender<TrainEvent>,
+    pub(crate) wanted: watch::Receiver<Wanted>,
+}
+
+impl Bookings<'_> {
+    /// Books a worker; `None` if the user wants no more.
+    pub(crate) async fn book(&mut self, request: ClaimRequest) -> Result<Option<Booked>, TrainError> {
+        let pool = self.member.pool.clone();
+        let claimed = loop {
+            match self.meanwhile(pool.claim(request.clone())).await {
+                None => return Ok(None),
+                // The line broke under the call; it is asked again as soon as there is a new one.
+                Some(Err(Failure::ServerLost(_))) => {}
+                Some(Err(failure)) => return Err(self.member.failed(failure, None)),
+                Some(Ok(claimed)) => break claimed,
+            }
+        };
+        let entry = self.look_up(&claimed.worker).await;
+        let name = entry.as_ref().map_or_else(|| claimed.worker.to_string(), |entry| name_of(entry).to_owned());
+        let found = TrainEvent::Found { worker: claimed.worker.clone(), entry: entry.map(Box::new) };
+        tell(self.events, found).await;
+        match claimed.worker_key {
+            Some(key) => Ok(Some(Booked { claimed, key, name })),
+            None => Err(TrainError::NoKey(name)),
+        }
+    }
+
+    /// What the room knows of the worker. Only for people: without it, the worker is called by its id.
+    async fn look_up(&mut self, worker: &PeerId) -> Option<PeerEntry> {
+        let pool = self.member.pool.clone();
+        let filters = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
+        let peers = self.meanwhile(pool.discover(filters)).await?.ok()?;
+        peers.into_iter().find(|peer| peer.peer_id == *worker)
+    }
+
+    /// Waits for a call while telling what the room says; `None` once the user wants something else.
+    async fn meanwhile<T>(&mut self, call: impl Future<Output = T>) -> Option<T> {
+        let mut call = pin!(call);
+        loop {
+            tokio::select! {
+                answer = &mut call => return Some(answer),
+                event = self.news.next() => tell(self.events, event).await,
+                Ok(wanted) = self.wanted.wait_for(|wanted| wanted.any()) => {
+                    drop(wanted);
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+/// What of the room's news a user may read.
+pub(crate) struct News {
+    events: Receiver<ClientEvent>,
+    away: bool,
+}
+
+impl News {
+    pub(crate) const fn new(events: Receiver<ClientEvent>) -> Self {
+        Self { events, away: false }
+    }
+
+    /// The next; for ever nothing once the line is over: the calls that fail by it say so. Cancel safe.
+    pub(crate) async fn next(&mut self) -> TrainEvent {
+        loop {
+            match self.events.recv().await {
+                Some(ClientEvent::Fact(Fact::Waiting(waiting))) => return TrainEvent::Waiting(waiting),
+                Some(ClientEvent::Fact(Fact::Away { cause, retry_in_ms, .. })) => {
+                    self.away = true;
+                    return TrainEvent::ServerAway { retry_ms: retry_in_ms, cause: cause.to_string() };
+                }
+                Some(ClientEvent::Fact(Fact::Registered(_))) if std::mem::take(&mut self.away) => {
+                    return TrainEvent::ServerBack;
+                }
+                Some(_) => {}
+                None => return std::future::pending().await,
+            }
+        }
+    }
+}
+
+/// How people call a worker: the name that it was given, else its machine's, else its id.
+fn name_of(entry: &PeerEntry) -> &str {
+    ["worker_name", "name", "hostname"]
+        .into_iter()
+        .filter_map(|key| entry.metadata.property(key).and_then(Value::as_str))
+        .find(|name| !name.is_empty())
+        .unwrap_or(entry.peer_id.as_str())
+}

@@ -1,0 +1,97 @@
+//! What a user may read while a training goes on.
+
+use std::path::PathBuf;
+
+use sleap_rtc_wire::claim::ClaimWaiting;
+use sleap_rtc_wire::job::JobEvent;
+use sleap_rtc_wire::signal::PeerEntry;
+use sleap_rtc_wire::{JobId, PeerId, RoomId};
+
+/// One step of a training, as this machine sees it. In order; no secrets; texts of the worker are as it sent them, so clean them
+/// before they are printed.
+#[derive(Clone, Debug, PartialEq)]
+pub enum TrainEvent {
+    /// Labels, videos and configurations are looked at.
+    Reading {
+        /// The labels.
+        labels: PathBuf,
+    },
+    /// They are good: so much will be sent at most.
+    Planned {
+        /// Files.
+        files: usize,
+        /// Bytes of them.
+        bytes: u64,
+    },
+    /// The server is asked for a worker.
+    Finding {
+        /// The job that it is for.
+        job_id: JobId,
+        /// The room.
+        room: RoomId,
+    },
+    /// In line for a worker.
+    Waiting(ClaimWaiting),
+    /// A worker is ours.
+    Found {
+        /// The worker.
+        worker: PeerId,
+        /// What the room knows of it.
+        entry: Option<Box<PeerEntry>>,
+    },
+    /// A way to the worker is looked for.
+    Connecting,
+    /// The way is there and both ends have proved who they are. Also each time after [`TrainEvent::Reconnecting`].
+    Connected {
+        /// `webrtc` or `memory`, with `, relayed` if bytes go over a relay.
+        path: Option<String>,
+    },
+    /// The worker has taken the job: from now on it can be found again by its id.
+    Accepted {
+        /// Whether it had it before.
+        attached: bool,
+    },
+    /// So many bytes of the job's files are with the worker, confirmed. Those that it had already count too.
+    Sending {
+        /// Bytes confirmed.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The worker's own story of the job, each line once.
+    Job(JobEvent),
+    /// The way to the worker is gone and is looked for again.
+    Reconnecting {
+        /// Whether the worker has the job, so that it goes on meanwhile.
+        accepted: bool,
+        /// When the next try is, ms from now.
+        retry_ms: u64,
+        /// Why.
+        cause: String,
+    },
+    /// The server cannot be reached; the job is not touched by that.
+    ServerAway {
+        /// When the next try is, ms from now.
+        retry_ms: u64,
+        /// Why.
+        cause: String,
+    },
+    /// The server is there again.
+    ServerBack,
+    /// So many bytes of the results are here and checked.
+    Receiving {
+        /// Bytes checked.
+        done: u64,
+        /// Bytes in all.
+        total: u64,
+    },
+    /// The results have their final name.
+    Landed {
+        /// The folder.
+        folder: PathBuf,
+        /// Files in it.
+        files: usize,
+        /// Bytes of them.
+        bytes: u64,
+    },
+}
