@@ -8,7 +8,7 @@ use ::webrtc::peer_connection::{RTCSessionDescription, crypto};
 use async_trait::async_trait;
 
 use super::link::{Flows, WebRtcLink};
-use super::peer::{Channels, Peer, stack};
+use super::peer::{Channels, Peer, Progress, stack};
 use super::{BULK_LABEL, CONTROL_LABEL, Config};
 use crate::error::{CloseReason, LinkError};
 use crate::port::{AnsweredLink, Binding, Connector, Link, OfferedLink};
@@ -129,15 +129,28 @@ async fn within<T>(
     peer.hurry(true);
     let done = tokio::time::timeout(timeout, steps).await;
     peer.hurry(false);
-    done.unwrap_or(Err(LinkError::Timeout(timeout)))
+    match done {
+        Ok(done) => done,
+        // The stack never reports a failed handshake: it waits for a better one.
+        Err(_) if peer.progress() == Progress::Path => Err(handshake_failed()),
+        Err(_) => Err(LinkError::Timeout(timeout)),
+    }
 }
 
 fn failure(peer: &Peer, reason: CloseReason) -> LinkError {
-    LinkError::Connect(match reason {
-        CloseReason::Misuse(what) => what,
-        _ if peer.was_connected() => "the peer went away before the channels were open".into(),
-        _ => "no path between the peers, or the handshake failed".into(),
-    })
+    match (reason, peer.progress()) {
+        (CloseReason::Misuse(what), _) => LinkError::Connect(what),
+        (_, Progress::Connected) => LinkError::Connect("the peer went away before the channels were open".into()),
+        (_, Progress::Path) => handshake_failed(),
+        (_, Progress::Nothing) => LinkError::Connect("no path between the peers".into()),
+    }
+}
+
+fn handshake_failed() -> LinkError {
+    LinkError::Connect(
+        "the peers reach each other, but the encrypted handshake fails: somebody else answers in the peer's place"
+            .into(),
+    )
 }
 
 /// Takes the channels that the offerer opens: our two, or one of any other name (an older program).
@@ -199,7 +212,7 @@ async fn opened(channel: &dyn DataChannel) -> Result<(), LinkError> {
     }
 }
 
-/// The link over open channels, once it is certain which certificates are at its ends.
+/// The link over open channels, once it is certain which certificates are at its ends (docs/decisions/0003).
 async fn establish(peer: Peer, flows: Flows, sdp: &str, theirs: Description) -> Result<Arc<dyn Link>, LinkError> {
     let ours = Description::parse(sdp)?;
     let binding = Binding { local: ours.fingerprint, remote: seen(&peer).await? };

@@ -16,7 +16,7 @@ use crate::error::{CloseReason, LinkError};
 use crate::port::{Binding, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, PathInfo, PathKind, check_size};
 
 /// How long a close waits for the peer to take what was sent before.
-const CLOSING: Duration = Duration::from_secs(3);
+const CLOSING: Duration = Duration::from_secs(5);
 
 /// How often a close looks whether a peer without our way to say goodbye has acknowledged everything.
 const ACKNOWLEDGED: Duration = Duration::from_millis(10);

@@ -10,7 +10,8 @@ use ::rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use ::webrtc::data_channel::DataChannel;
 use ::webrtc::peer_connection::{
     PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
-    RTCIceGatheringState, RTCIceServer, RTCPeerConnectionState, SettingEngine, SettingEngineBuilder,
+    RTCIceConnectionState, RTCIceGatheringState, RTCIceServer, RTCPeerConnectionState, SettingEngine,
+    SettingEngineBuilder,
 };
 use async_trait::async_trait;
 use tokio::runtime::Handle;
@@ -42,6 +43,9 @@ const SEND_BUFFER: usize = (1 << 20) + (256 << 10);
 #[derive(Debug, Default)]
 pub(super) struct State {
     gathered: bool,
+    /// ICE found a path.
+    path: bool,
+    /// The handshake over it is done.
     connected: bool,
     /// Why it is of no more use.
     broken: Option<CloseReason>,
@@ -51,6 +55,17 @@ impl State {
     fn end(&mut self, reason: CloseReason) {
         self.broken.get_or_insert(reason);
     }
+}
+
+/// How far setting up has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// No path between the peers.
+    Nothing,
+    /// A path, but no handshake over it.
+    Path,
+    /// The handshake is done.
+    Connected,
 }
 
 /// Takes the stack's events. Called on its driver, so nothing here waits.
@@ -64,6 +79,12 @@ impl PeerConnectionEventHandler for Handler {
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
             self.state.send_modify(|s| s.gathered = true);
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        if matches!(state, RTCIceConnectionState::Connected | RTCIceConnectionState::Completed) {
+            self.state.send_modify(|s| s.path = true);
         }
     }
 
@@ -151,9 +172,14 @@ impl Peer {
         }
     }
 
-    /// Whether a path was found and the handshake done at some time.
-    pub(super) fn was_connected(&self) -> bool {
-        self.state.borrow().connected
+    /// How far setting up has come, for an error.
+    pub(super) fn progress(&self) -> Progress {
+        let state = self.state.borrow();
+        match (state.connected, state.path) {
+            (true, _) => Progress::Connected,
+            (false, true) => Progress::Path,
+            (false, false) => Progress::Nothing,
+        }
     }
 
     pub(super) async fn close(&self) {

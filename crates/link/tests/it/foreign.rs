@@ -100,12 +100,12 @@ async fn an_older_program_talks_over_its_one_channel() {
 async fn what_an_older_program_was_sent_before_a_close_arrives() {
     let peer = Foreign::with(&[("my-data-channel", None)]).await;
     let link = peer.link();
-    for n in 0..50 {
-        link.send_control(format!("{n:060000}")).await.unwrap();
+    for n in 0..50_u32 {
+        link.send_control(format!("{n:02000}")).await.unwrap();
     }
     let closing = tokio::spawn(async move { link.close().await });
-    for n in 0..50 {
-        assert_eq!(&peer.hears(0).await[..], format!("{n:060000}").as_bytes());
+    for n in 0..50_u32 {
+        assert_eq!(&peer.hears(0).await[..], format!("{n:02000}").as_bytes());
     }
     closing.await.unwrap();
     peer.pc.close().await.unwrap();

@@ -13,6 +13,18 @@ fn connector() -> WebRtcConnector {
     WebRtcConnector::new(loopback(Duration::from_secs(6)))
 }
 
+/// Setting up takes a small part of this.
+const LONG: Duration = Duration::from_secs(4);
+
+/// What became of the encrypted handshake over a path that was found.
+fn handshake(error: Option<LinkError>) -> &'static str {
+    match error {
+        Some(LinkError::Connect(why)) if why.contains("handshake fails") => "fails",
+        Some(other) => panic!("{other}"),
+        None => "succeeds",
+    }
+}
+
 /// The description with another certificate's fingerprint, as somebody in the middle would write it.
 fn swapped(sdp: &str) -> String {
     let at = sdp.find("a=fingerprint:sha-256 ").expect("a fingerprint") + "a=fingerprint:sha-256 ".len();
@@ -26,9 +38,8 @@ async fn a_swapped_fingerprint_in_the_answer_makes_no_link() {
     let offered = connector().offer().await.unwrap();
     let answered = connector().answer(offered.sdp()).await.unwrap();
     let answer = swapped(answered.sdp());
-    let (a, b) = tokio::join!(offered.connect(&answer, Duration::from_secs(8)), answered.connected(PATIENCE));
-    let refused = a.err().expect("the offerer refuses");
-    assert!(matches!(refused, LinkError::Connect(_) | LinkError::Timeout(_)), "{refused}");
+    let (a, b) = tokio::join!(offered.connect(&answer, LONG), answered.connected(LONG));
+    assert_eq!(handshake(a.err()), "fails", "the offerer refuses");
     assert!(b.is_err(), "the answerer has no link either");
 }
 
@@ -37,9 +48,8 @@ async fn a_swapped_fingerprint_in_the_offer_makes_no_link() {
     let offered = connector().offer().await.unwrap();
     let answered = connector().answer(&swapped(offered.sdp())).await.unwrap();
     let answer = answered.sdp().to_owned();
-    let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(Duration::from_secs(8)));
-    let refused = b.err().expect("the answerer refuses");
-    assert!(matches!(refused, LinkError::Connect(_) | LinkError::Timeout(_)), "{refused}");
+    let (a, b) = tokio::join!(offered.connect(&answer, LONG), answered.connected(LONG));
+    assert_eq!(handshake(b.err()), "fails", "the answerer refuses");
     assert!(a.is_err(), "the offerer has no link either");
 }
 
