@@ -33,7 +33,7 @@ pub struct JobWorker {
     gone_ms: u64,
     links: BTreeMap<LinkId, link::Visitor>,
     watcher: Option<watch::Watcher>,
-    /// When the last link went.
+    /// When the last proven link went.
     alone_since: Option<Time>,
     stage: Stage,
     submission: Option<Submission>,

@@ -96,9 +96,7 @@ impl JobWorker {
         self.log.push(now, What::End { end: terminal.clone() });
         self.stage = Stage::Ended(terminal.clone());
         self.out.push_back(WorkerEffect::Over { terminal });
-        if self.links.is_empty() {
-            self.alone_since.get_or_insert(now);
-        }
+        self.note_absence(now);
         if self.ran {
             self.list_results();
         } else {

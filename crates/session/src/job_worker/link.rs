@@ -29,7 +29,6 @@ impl JobWorker {
         if self.links.len() >= LINKS {
             return self.out.push_back(WorkerEffect::Close { link });
         }
-        self.alone_since = None;
         let grant = &self.grant;
         let hello = Hello {
             versions: vec![VERSION],
@@ -57,8 +56,13 @@ impl JobWorker {
             return;
         }
         self.unwatch(link);
-        if self.links.is_empty() {
-            self.alone_since = Some(now);
+        self.note_absence(now);
+    }
+
+    /// A stranger at the door does not count as the client.
+    pub(super) fn note_absence(&mut self, now: Time) {
+        if !self.links.values().any(|visitor| visitor.channel.is_proven()) {
+            self.alone_since.get_or_insert(now);
         }
     }
 
@@ -69,6 +73,7 @@ impl JobWorker {
             Heard::Say(frame) => self.say(link, &frame),
             Heard::Proven => {
                 let peer = visitor.peer.clone();
+                self.alone_since = None;
                 self.out.push_back(WorkerEffect::Report(Fact::Proven { link, peer }));
             }
             Heard::Frame(frame) => self.frame(link, frame, now),

@@ -303,3 +303,21 @@ fn the_owner_is_let_in_again_whatever_the_server_remembers() {
     assert!(matches!(world.finish(), Outcome::Failed(ClientError::Refused { code: RefuseCode::WrongKey, .. })));
     assert_eq!((world.cancels, world.ends.len()), (0, 0));
 }
+
+#[test]
+fn a_stranger_at_the_door_does_not_keep_the_slot() {
+    let mut world = World::usual();
+    world.until("files arrive", |world| !world.worker_disk.written.is_empty());
+    world.reachable = false;
+    world.cut();
+    let since = world.now;
+    let binding = Binding { local: WORKER_PRINT, remote: CLIENT_PRINT };
+    for n in 0..6 {
+        let link = LinkId(1_000 + n);
+        world.worker_input(WorkerInput::LinkUp { link, peer: target().me, binding, nonce: [1; 32] });
+        world.now = since.plus_ms(10_000 * (n + 1));
+        world.worker_input(WorkerInput::Tick);
+        world.worker_input(WorkerInput::LinkDown { link });
+    }
+    assert_eq!((world.now.since(since), world.ends.len()), (GONE_MS, 1));
+}
