@@ -111,8 +111,11 @@ impl Stage {
     }
 
     fn overrides(&self, ports: Ports) -> Vec<(&'static str, String)> {
+        let val_labels = if self.val_labels.is_empty() { "null".into() } else { quoted_list(&self.val_labels) };
         let mut all = vec![
             ("data_config.train_labels_path", quoted_list(&self.labels)),
+            // Also if there are none: with --video-path-map the trainer reads the key before it knows its own defaults.
+            ("data_config.val_labels_path", val_labels),
             ("trainer_config.ckpt_dir", quoted(MODELS)),
             ("trainer_config.run_name", quoted(&self.run_name)),
             ("trainer_config.save_ckpt", "true".into()),
@@ -125,9 +128,6 @@ impl Stage {
         ];
         let accelerator = if matches!(self.device, Device::Gpu(_)) { "gpu" } else { "cpu" };
         all.push(("trainer_config.trainer_accelerator", accelerator.into()));
-        if !self.val_labels.is_empty() {
-            all.push(("data_config.val_labels_path", quoted_list(&self.val_labels)));
-        }
         if let Some(epochs) = self.options.epochs {
             all.push(("trainer_config.max_epochs", epochs.to_string()));
         }

@@ -41,6 +41,7 @@ fn a_stage_on_the_cpu() {
         "--config-dir",
         "/job/configs",
         "++data_config.train_labels_path=[\"flies.pkg.slp\"]",
+        "++data_config.val_labels_path=null",
         "++trainer_config.ckpt_dir=\"models\"",
         "++trainer_config.run_name=\"centroid\"",
         "++trainer_config.save_ckpt=true",

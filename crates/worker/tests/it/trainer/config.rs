@@ -71,9 +71,7 @@ fn code_is_refused_wherever_it_stands() {
 
 #[test]
 fn paths_and_weights_of_another_machine_are_refused() {
-    for key in ["resume_ckpt_path: /x.ckpt"] {
-        assert!(refused(&format!("trainer_config: {{{key}}}")).contains("not in the job"), "{key}");
-    }
+    assert!(refused("trainer_config: {resume_ckpt_path: /x.ckpt}").contains("not in the job"));
     assert!(refused("data_config: {test_file_path: [a.slp]}").contains("data_config.test_file_path"));
     let weights = MINIMAL.replace("  head_configs", "  pretrained_backbone_weights: w.ckpt\n  head_configs");
     assert_eq!(

@@ -70,16 +70,15 @@ fn an_alias_is_what_it_names() {
 
 #[test]
 fn aliases_cannot_grow_beyond_the_limits() {
-    let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
-    for level in 1..9 {
-        let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
-        bomb += &format!("a{level}: &a{level} [{aliases}]\n");
-    }
+    let line = |level: usize, width: usize| {
+        let aliases = vec![format!("*a{}", level - 1); width].join(", ");
+        format!("a{level}: &a{level} [{aliases}]")
+    };
+    let bomb: Vec<_> = (1..9).map(|level| line(level, 10)).collect();
+    let bomb = format!("a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n{}\n", bomb.join("\n"));
     assert!(refused(&bomb).contains("more than 20000 values"));
-    let mut deep = String::from("a0: &a0 [x]\n");
-    for level in 1..40 {
-        deep += &format!("a{level}: &a{level} [*a{}]\n", level - 1);
-    }
+    let deep: Vec<_> = (1..40).map(|level| line(level, 1)).collect();
+    let deep = format!("a0: &a0 [x]\n{}\n", deep.join("\n"));
     assert!(refused(&deep).contains("in each other"));
 }
 
