@@ -73,6 +73,8 @@ impl Api {
             .timeout_connect(Some(CONNECT_TIMEOUT))
             .max_redirects(0)
             .no_delay(true)
+            // The signaling socket goes straight to the server too.
+            .proxy(None)
             .user_agent(concat!("sleap-rtc/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { server, agent: config.new_agent() }

@@ -225,7 +225,11 @@ impl Runner {
                 }
             }
             Effect::Report(fact) => {
-                tracing::info!(?fact);
+                match &fact {
+                    // Not the whole of it: it may hold credentials of relays.
+                    Fact::Registered(_) => tracing::info!("registered"),
+                    fact => tracing::info!(?fact),
+                }
                 self.events.try_send(ClientEvent::Fact(fact)).ok();
             }
             Effect::GiveUp(cause) => {

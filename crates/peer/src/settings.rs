@@ -21,7 +21,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use sleap_rtc_wire::RoomId;
-use toml_edit::{DocumentMut, Item};
+use toml_edit::DocumentMut;
 
 pub use address::{BadAddress, Server};
 
@@ -95,6 +95,14 @@ pub enum SettingsError {
         path: PathBuf,
         /// Where, from 1. The text is not quoted: it may hold the room's token.
         line: usize,
+    },
+    /// A value that must be a text is none.
+    #[error("{}: {key} must be a text in quotes", path.display())]
+    NotText {
+        /// The file.
+        path: PathBuf,
+        /// Its name in the file.
+        key: String,
     },
     /// An address is not one.
     #[error("{origin}: {error}")]
@@ -225,19 +233,14 @@ impl Layer {
             let line = 1 + text.bytes().take(at).filter(|byte| *byte == b'\n').count();
             SettingsError::Syntax { path: path.to_owned(), line }
         })?;
-        let set = |item: Option<&Item>| {
-            let value = item?.as_str()?.to_owned();
-            (!value.trim().is_empty()).then(|| Setting { value, source: Source::File(path.to_owned()) })
-        };
-        let default = |key| set(document.get("default").and_then(|table| table.get(key)));
-        let python =
-            |key| set(document.get("environments").and_then(|all| all.get(table)).and_then(|table| table.get(key)));
+        let set = |table: &[&str], key: &str| text_at(&document, table, key, path);
+        let python = ["environments", table];
         Ok(Some(Self {
-            server: default("server"),
-            http: python("signaling_http"),
-            ws: python("signaling_websocket"),
-            room: default("room"),
-            token: default("token"),
+            server: set(&["default"], "server")?,
+            http: set(&python, "signaling_http")?,
+            ws: set(&python, "signaling_websocket")?,
+            room: set(&["default"], "room")?,
+            token: set(&["default"], "token")?,
         }))
     }
 
@@ -256,6 +259,22 @@ impl Layer {
             .zip(ws_side)
             .map(|(http, ws)| Setting { value: http.with_websocket_of(ws), source: source.source.clone() }))
     }
+}
+
+/// A text in a table of a file, if it is there and not empty.
+fn text_at(
+    document: &DocumentMut,
+    table: &[&str],
+    key: &str,
+    path: &Path,
+) -> Result<Option<Setting<String>>, SettingsError> {
+    let found = table.iter().try_fold(document.as_item(), |item, name| item.get(name)).and_then(|item| item.get(key));
+    let Some(item) = found else { return Ok(None) };
+    let Some(value) = item.as_str() else {
+        return Err(SettingsError::NotText { path: path.to_owned(), key: format!("{}.{key}", table.join(".")) });
+    };
+    let set = Setting { value: value.to_owned(), source: Source::File(path.to_owned()) };
+    Ok((!value.trim().is_empty()).then_some(set))
 }
 
 fn address(text: &str, source: &Source) -> Result<Server, SettingsError> {

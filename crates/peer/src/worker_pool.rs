@@ -237,7 +237,11 @@ impl Runner {
     }
 
     fn report(&mut self, fact: Fact) {
-        tracing::info!(peer = %self.peer_id, ?fact);
+        match &fact {
+            // Not the whole of it: it may hold credentials of relays.
+            Fact::Registered(_) => tracing::info!(peer = %self.peer_id, "registered"),
+            fact => tracing::info!(peer = %self.peer_id, ?fact),
+        }
         if self.waiting.len() < EVENTS {
             self.waiting.push_back(WorkerEvent::Fact(fact));
         }

@@ -48,6 +48,8 @@ pub struct PoolClient {
     discoveries: VecDeque<CallId>,
     /// The claims that are ours, and whom they book.
     claims: BTreeMap<ClaimId, PeerId>,
+    /// Claims to give back as soon as there is a line.
+    owed: Vec<ClaimId>,
     job_runs: bool,
     gone: Option<Cause>,
     out: VecDeque<Effect>,
@@ -64,6 +66,7 @@ impl PoolClient {
             calls: BTreeMap::new(),
             discoveries: VecDeque::new(),
             claims: BTreeMap::new(),
+            owed: Vec::new(),
             job_runs: false,
             gone: None,
             out: VecDeque::new(),
@@ -145,9 +148,12 @@ impl PoolClient {
         self.out.push_back(Effect::Send(FromPeer::Register(Box::new(register))));
     }
 
-    fn registered(&mut self, registered: RegisteredAuth, now: Time) {
+    fn registered(&mut self, mut registered: RegisteredAuth, now: Time) {
         if self.line.is_registering() {
             self.line.registered(&registered.features, now);
+            self.pay();
+            // What we sent ourselves: a secret that must not go on to a log.
+            registered.token = None;
             self.out.push_back(Effect::Report(Fact::Registered(Box::new(registered))));
         }
     }
@@ -204,7 +210,16 @@ impl PoolClient {
     /// Gives a claim back that no job uses.
     fn release(&mut self, claim: &ClaimId) {
         if self.claims.remove(claim).is_some() {
-            self.send(FromPeer::Release(Release { claim_id: claim.clone() }));
+            self.owed.push(claim.clone());
+            self.pay();
+        }
+    }
+
+    fn pay(&mut self) {
+        if self.line.is_up() {
+            for claim_id in std::mem::take(&mut self.owed) {
+                self.send(FromPeer::Release(Release { claim_id }));
+            }
         }
     }
 

@@ -59,8 +59,8 @@ pub struct PoolWorker {
     /// The highest fence seen; every honoured grant raised it.
     fence: Fence,
     kept: BTreeSet<JobId>,
-    /// Offers handed to the shell and not answered yet, by the peer that waits.
-    answering: BTreeMap<PeerId, Admission>,
+    /// Offers handed to the shell and not answered yet, by the peer that waits, and since when.
+    answering: BTreeMap<PeerId, (Admission, Time)>,
     /// What the server was last told in our own words; `None` while not registered.
     said: Option<Word>,
     /// Claims to give back, after our own words: so nobody finds the slot claimable but not available.
@@ -100,7 +100,7 @@ impl PoolWorker {
             Input::ConnectFailed(cause) => self.lost(cause, now, random),
             Input::Disconnected { reason } => self.lost(Cause::Closed(reason), now, random),
             Input::Frame(frame) => self.frame(frame, now, random),
-            Input::FencePersisted(fence) => self.fence_persisted(fence),
+            Input::FencePersisted(fence) => self.fence_persisted(fence, now),
             Input::FenceFailed { fence, cause } => self.fence_failed(fence, cause),
             Input::Answered { to, sdp } => self.answered(&to, &sdp, now),
             Input::AnswerFailed { to, cause } => self.answer_failed(&to, &cause),
@@ -192,13 +192,15 @@ impl PoolWorker {
         self.out.push_back(Effect::Send(FromPeer::Register(Box::new(register))));
     }
 
-    fn registered(&mut self, registered: RegisteredAuth, now: Time) {
+    fn registered(&mut self, mut registered: RegisteredAuth, now: Time) {
         if !self.line.is_registering() {
             return;
         }
         self.line.registered(&registered.features, now);
         // `register` named the claim that is held: the room has it again, whatever it had before.
         self.slot.set_claim_live();
+        // What we sent ourselves: a secret that must not go on to a log.
+        registered.token = None;
         self.out.push_back(Effect::Report(Fact::Registered(Box::new(registered))));
     }
 

@@ -122,6 +122,8 @@ fn a_bad_file_is_named_with_its_line_and_not_quoted() {
     place.project("[default]\ntoken = \"f9g2h5\n");
     let error = place.error();
     assert!(error.contains(PROJECT_FILE) && error.contains("line 2") && !error.contains("f9g2h5"), "{error}");
+    place.project("[default]\nroom = 12345678");
+    assert!(place.error().ends_with("default.room must be a text in quotes"), "{}", place.error());
     place.project("[default]\nroom = \"no/room\"");
     assert!(place.error().contains("invalid room id"), "{}", place.error());
 }

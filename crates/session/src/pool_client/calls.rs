@@ -163,21 +163,18 @@ impl PoolClient {
             self.close(call, Failure::Server(error));
             return None;
         }
-        let from_worker = matches!(
-            error.code,
-            Code::WorkerBusy
-                | Code::ClaimNotFound
-                | Code::Unknown
-                | Code::Internal
-                | Code::RateLimited
-                | Code::TooLarge
-        );
+        // The server writes one text into both fields; workers write one of these words into `reason`.
+        let by_worker = matches!(error.reason.as_str(), "worker_busy" | "claim_not_found" | "worker_error");
         let offer = self.offers().next().map(|(id, offer)| (id, offer.worker.clone()));
         if let Some((call, worker)) = offer
-            && (from_worker || matches!(error.code, Code::PeerNotFound | Code::DeliveryFailed))
+            && (by_worker || matches!(error.code, Code::PeerNotFound | Code::DeliveryFailed | Code::TooLarge))
         {
             self.close(call, Failure::WorkerRefused { worker, error });
             return None;
+        }
+        // Answers to `release`: the claim is over, which is all that was wanted.
+        if by_worker || matches!(error.code, Code::ClaimNotFound | Code::Forbidden) {
+            return Some(error);
         }
         let claim = self.calls.iter().find(|(_, call)| call.sent && matches!(call.what, What::Claim(_)));
         if let Some(call) = claim.map(|(id, _)| *id).filter(|_| self.discoveries.is_empty()) {

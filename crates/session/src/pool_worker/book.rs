@@ -52,7 +52,7 @@ impl PoolWorker {
         }));
     }
 
-    pub(super) fn fence_persisted(&mut self, fence: Fence) {
+    pub(super) fn fence_persisted(&mut self, fence: Fence, now: Time) {
         let Slot::Leased(lease) = &mut self.slot else { return };
         if lease.grant.fence != fence || lease.persisted {
             return;
@@ -61,7 +61,7 @@ impl PoolWorker {
         let (grant, offer) = (lease.grant.clone(), lease.offer.take());
         self.out.push_back(Effect::Report(Fact::Expecting { client: grant.client.clone(), job: grant.job_id.clone() }));
         if let Some(sdp) = offer {
-            self.answer(grant.client.clone(), sdp, Admission::Claim(grant));
+            self.answer(grant.client.clone(), sdp, Admission::Claim(grant), now);
         }
     }
 

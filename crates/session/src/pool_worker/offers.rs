@@ -28,14 +28,14 @@ impl PoolWorker {
             {
                 if lease.persisted {
                     let admission = Admission::Claim(lease.grant.clone());
-                    self.answer(sender, sdp, admission);
+                    self.answer(sender, sdp, admission, now);
                 } else {
                     lease.offer = Some(sdp);
                 }
             }
             _ if reattach.is_some() => {
                 if let Some(job) = reattach {
-                    self.answer(sender, sdp, Admission::Reattach(job));
+                    self.answer(sender, sdp, Admission::Reattach(job), now);
                 }
             }
             _ if claim_id.is_some() => self.refuse(&sender, Code::ClaimNotFound, "the claim is over"),
@@ -43,7 +43,7 @@ impl PoolWorker {
                 plain.stage = Stage::Assigned;
                 plain.ends = now.plus_ms(LINK_MS);
                 let admission = Admission::Plain { job: plain.job.clone() };
-                self.answer(sender, sdp, admission);
+                self.answer(sender, sdp, admission, now);
             }
             Slot::Free if !self.draining => self.take(sender, None, Ask::Offer { sdp }, now),
             _ => self.refuse(&sender, Code::WorkerBusy, "the worker is taken"),
@@ -51,17 +51,19 @@ impl PoolWorker {
     }
 
     /// Hands an offer to the shell.
-    pub(super) fn answer(&mut self, from: PeerId, sdp: String, admission: Admission) {
+    pub(super) fn answer(&mut self, from: PeerId, sdp: String, admission: Admission, now: Time) {
+        // Who has waited for so long does not wait any more.
+        self.answering.retain(|_, (_, since)| now.since(*since) < LINK_MS);
         if !self.answering.contains_key(&from) && self.answering.len() >= ANSWERING {
             return self.refuse(&from, Code::RateLimited, "too many offers at once");
         }
-        self.answering.insert(from.clone(), admission.clone());
+        self.answering.insert(from.clone(), (admission.clone(), now));
         self.out.push_back(Effect::Answer { from, sdp, admission });
     }
 
     pub(super) fn answered(&mut self, to: &PeerId, sdp: &str, now: Time) {
         // Gone: the line was lost meanwhile, or the peer was withdrawn.
-        let Some(admission) = self.answering.remove(to) else { return };
+        let Some((admission, _)) = self.answering.remove(to) else { return };
         let mut more = Map::new();
         match &admission {
             Admission::Claim(grant) => {

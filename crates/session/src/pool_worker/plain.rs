@@ -141,7 +141,7 @@ impl PoolWorker {
             }
             (Ask::Offer { sdp }, job) => {
                 (*stage, *ends) = (Stage::Assigned, now.plus_ms(LINK_MS));
-                self.answer(client, sdp, Admission::Plain { job });
+                self.answer(client, sdp, Admission::Plain { job }, now);
             }
             (Ask::Request { .. }, None) => self.slot = Slot::Free,
         }

@@ -9,6 +9,8 @@ mod fixtures;
 #[cfg(test)]
 mod job;
 #[cfg(test)]
+mod pool_calls;
+#[cfg(test)]
 mod pool_chance;
 #[cfg(test)]
 mod pool_client;

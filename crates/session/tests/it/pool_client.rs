@@ -85,6 +85,19 @@ fn a_busy_worker_says_so() {
 }
 
 #[test]
+fn what_the_server_says_to_a_late_release_is_not_the_workers_answer() {
+    let mut client = Client::booked();
+    client.input(Input::Release { claim: claim("c1") });
+    client.offer(2, None);
+    client.effects();
+    let error = ErrorFrame::new(Code::ClaimNotFound, "no claim c1 of this peer");
+    client.frame(ToPeer::Error(error.clone()));
+    assert_eq!(client.effects(), [Effect::Report(Fact::ServerError(error))]);
+    client.frame(answer());
+    assert_eq!(client.effects(), [Effect::OfferDone { call: CallId(2), outcome: Ok("answer".into()) }]);
+}
+
+#[test]
 fn a_claim_that_ends_while_the_worker_is_asked_ends_the_offer() {
     let mut client = Client::booked();
     client.offer(2, Some("c1"));
@@ -113,6 +126,19 @@ fn a_claim_that_nobody_waits_for_is_given_back() {
     client.offer(2, Some("c1"));
     client.effects();
     client.input(Input::Abandon { call: CallId(2) });
+    assert_eq!(client.sent(), [json!({"type": "release", "claim_id": "c1"})]);
+}
+
+#[test]
+fn what_could_not_be_given_back_without_a_line_is_given_back_with_the_next() {
+    let mut client = Client::booked();
+    client.offer(2, Some("c1"));
+    client.input(Input::Disconnected { reason: "reset".into() });
+    client.effects();
+    client.sleep();
+    client.input(Input::Connected { id_token: None });
+    client.effects();
+    client.frame(registered(true));
     assert_eq!(client.sent(), [json!({"type": "release", "claim_id": "c1"})]);
 }
 
