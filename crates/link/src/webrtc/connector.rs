@@ -148,7 +148,7 @@ fn failure(peer: &Peer, reason: CloseReason) -> LinkError {
 
 fn handshake_failed() -> LinkError {
     LinkError::Connect(
-        "the peers reach each other, but the encrypted handshake fails: somebody else answers in the peer's place"
+        "the peers reach each other, but the encrypted handshake does not end (another certificate than promised, or large packets are dropped on the way)"
             .into(),
     )
 }
