@@ -148,7 +148,8 @@ fn failure(peer: &Peer, reason: CloseReason) -> LinkError {
 
 fn handshake_failed() -> LinkError {
     LinkError::Connect(
-        "the peers reach each other, but the encrypted handshake does not end (another certificate than promised, or large packets are dropped on the way)"
+        "the peers reach each other, but the encrypted handshake does not end \
+         (another certificate than promised, or large packets are dropped on the way)"
             .into(),
     )
 }
