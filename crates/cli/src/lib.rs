@@ -15,6 +15,7 @@ mod failures;
 pub mod folders;
 mod lifecycle;
 mod logging;
+mod notices;
 pub mod printer;
 mod processes;
 pub mod progress;

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use sleap_rtc_worker::gpu;
+
 use crate::args::DemoArgs;
 use crate::commands::trainer_install::ask_and_install;
 use crate::demo::{Cast, RUN, Stage, compare, files};
@@ -38,12 +40,12 @@ pub(super) async fn run(args: DemoArgs, printer: Printer) -> CliResult<Exit> {
 }
 
 async fn play(cast: &mut Cast, stage: &Stage, trainer: PathBuf, printer: Printer) -> CliResult<PathBuf> {
-    let gpu = trainer::gpus().await.is_ok_and(|gpus| !gpus.is_empty());
+    let gpu = gpu::list().await.is_ok_and(|gpus| !gpus.is_empty());
     cast.server(stage, printer).await?;
     cast.room(stage, printer).await?;
     cast.worker(stage, &trainer, gpu, printer).await?;
     cast.train(stage, printer).await?;
-    let (home, worker) = (stage.laptop().join("models").join(RUN), stage.worker());
+    let (home, worker) = (stage.laptop().join("models").join(RUN), stage.worker().join("data").join("worker"));
     let compared = tokio::task::spawn_blocking(move || -> std::io::Result<_> {
         let model = files(&home)?.into_iter().find(|path| path.file_name().is_some_and(|name| name == "best.ckpt"));
         Ok((compare(&home, &worker)?, model))

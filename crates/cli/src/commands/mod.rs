@@ -6,6 +6,7 @@ pub mod room_create;
 pub mod server;
 pub(crate) mod status;
 mod trainer_install;
+mod worker;
 
 use crate::args::{Command, RoomCommand, TrainerCommand};
 use crate::errors::CliResult;
@@ -21,6 +22,7 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
         Command::Server(args) => server::run(args, printer).await,
         Command::Status(args) => status::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
+        Command::Worker(args) => worker::run(args, printer).await,
         _ => Err(crate::errors::CliError::internal("not wired yet")),
     }
 }

@@ -44,7 +44,6 @@ pub(super) async fn ask_and_install(plan: Plan, yes: bool, printer: Printer) -> 
         }
     }
     let trainer = trainer::install(plan, printer).await?;
-    let version = trainer.version().await.unwrap_or_default();
-    printer.note(&format!("Installed sleap-nn {version}"));
+    printer.note(&format!("Installed {}", trainer::SLEAP_NN));
     Ok(trainer)
 }

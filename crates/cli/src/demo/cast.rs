@@ -78,9 +78,10 @@ impl Cast {
         let environment = self.environment.iter().cloned().chain([
             ("SLEAP_RTC_HOME", home.clone().into()),
             ("SLEAP_RTC_TRAINER", trainer.into()),
-            ("XDG_DATA_HOME", home.join("data").into()),
         ]);
-        let arguments = ["worker"].iter().chain(device).chain(&["--name", "gpu-box"]);
+        let data = home.join("data");
+        let fixed = ["worker", "--name", "gpu-box", "--data"].map(OsString::from);
+        let arguments = fixed.into_iter().chain([data.into()]).chain(device.iter().map(OsString::from));
         let worker = self.worker.insert(Process::start("worker", arguments, environment, &home.join("log"))?);
         let mut wait = Ticker::new(printer, "        starting");
         let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));

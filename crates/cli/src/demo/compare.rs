@@ -1,6 +1,6 @@
 //! Whether the model that came home is the one on the worker, byte by byte.
 
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,22 +16,13 @@ pub(crate) struct Compared {
     pub(crate) different: Vec<PathBuf>,
 }
 
-/// Looks for each file under `home` among the files under `worker` with the same name: one of them must have the same BLAKE3
-/// hash. Blocks.
+/// Looks for what each file under `home` holds among the files under `worker`, by BLAKE3 hash: names differ, since results
+/// are sorted by model at home. Blocks.
 pub(crate) fn compare(home: &Path, worker: &Path) -> io::Result<Compared> {
-    let mut theirs: BTreeMap<std::ffi::OsString, Vec<PathBuf>> = BTreeMap::new();
-    for path in files(worker)? {
-        theirs.entry(path.file_name().unwrap_or_default().to_owned()).or_default().push(path);
-    }
+    let theirs = files(worker)?.iter().map(|path| hash(path)).collect::<io::Result<HashSet<_>>>()?;
     let mut compared = Compared { same: 0, bytes: 0, different: Vec::new() };
     for path in files(home)? {
-        let hash = hash(&path)?;
-        let candidates = theirs.get(path.file_name().unwrap_or_default()).map_or(&[][..], Vec::as_slice);
-        let mut found = false;
-        for candidate in candidates {
-            found = found || self::hash(candidate)? == hash;
-        }
-        if found {
+        if theirs.contains(&hash(&path)?) {
             compared.same += 1;
             compared.bytes += path.metadata()?.len();
         } else {
@@ -76,7 +67,7 @@ mod tests {
         let (home, worker) = (folder.path().join("home"), folder.path().join("worker/deep"));
         fs::create_dir_all(&home).expect("a folder");
         fs::create_dir_all(&worker).expect("a folder");
-        for (name, here, there) in [("best.ckpt", "abc", "abc"), ("log.csv", "abc", "abd"), ("extra", "x", "")] {
+        for (name, here, there) in [("best.ckpt", "abc", "abc"), ("log.csv", "abe", "abd"), ("extra", "x", "")] {
             fs::write(home.join(name), here).expect("a file");
             if !there.is_empty() {
                 fs::write(worker.join(name), there).expect("a file");

@@ -3,6 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use sleap_rtc_worker::gpu::{self, Gpu, GpuError};
+use sleap_rtc_worker::trainer::Trainer;
+
 use super::check::Check;
 use crate::folders;
 use crate::sys;
@@ -20,50 +23,42 @@ pub(crate) async fn trainer() -> Check {
     match trainer::find() {
         Err(error) => Check::fail(NAME, error.causes.join(": "), error.hints.join("; ")),
         Ok(None) => Check::warn(NAME, "none; only workers need it", "sleap-rtc trainer install"),
-        Ok(Some(found)) => match found.version().await {
-            Ok(version) => {
-                let text = format!("sleap-nn {version}, {}: {}", found.origin.words(), found.path.display());
-                if old(&version) {
-                    Check::warn(NAME, text, "0.3.4 or newer is needed: sleap-rtc trainer install")
-                } else {
-                    Check::ok(NAME, text)
-                }
+        Ok(Some(found)) => match Trainer::probe(&found.path).await {
+            Ok(trainer) => {
+                let (version, path) = (trainer.version(), found.path.display());
+                Check::ok(NAME, format!("sleap-nn {version}, {}: {path}", found.origin.words()))
             }
-            Err(why) => {
-                Check::fail(NAME, format!("{} does not run: {why}", found.path.display()), "sleap-rtc trainer install")
+            Err(error) => {
+                let hint = error.hint().unwrap_or_else(|| "sleap-rtc trainer install".to_owned());
+                Check::fail(NAME, error.to_string(), hint)
             }
         },
     }
 }
 
-/// Trainers before 0.3.4 can hang at their end.
-fn old(version: &str) -> bool {
-    let parts: Vec<u32> = version.split('.').map_while(|part| part.parse().ok()).collect();
-    parts.as_slice() < [0, 3, 4].as_slice()
-}
-
 /// The GPUs and their driver.
 pub(crate) async fn gpu() -> Check {
     const NAME: &str = "gpu";
-    match trainer::gpus().await {
-        Ok(gpus) if gpus.is_empty() => {
-            Check::warn(NAME, "none; only workers need one", "to offer the CPU: sleap-rtc worker --cpu")
-        }
-        Ok(gpus) => {
-            let list: Vec<String> = gpus.iter().map(|line| gpu_words(line)).collect();
+    match gpu::list().await {
+        Ok(gpus) if !gpus.is_empty() => {
+            let list: Vec<String> = gpus.iter().map(gpu_words).collect();
             Check::ok(NAME, list.join("; "))
         }
-        Err(why) => Check::fail(NAME, why, "see what nvidia-smi says; after a driver update, restart the machine"),
+        Ok(_) | Err(GpuError::NoDriver) => {
+            Check::warn(NAME, "none; only workers need one", "to offer the CPU: sleap-rtc worker --cpu")
+        }
+        Err(error) => {
+            let hint = "see what nvidia-smi says; after an update of the driver, restart the machine";
+            Check::fail(NAME, error.to_string(), hint)
+        }
     }
 }
 
-/// `0: NVIDIA H100, 81,559 MiB, driver 580.65` out of nvidia-smi's line.
-fn gpu_words(line: &str) -> String {
-    let fields: Vec<&str> = line.split(", ").collect();
-    match fields.as_slice() {
-        [index, name, memory, driver] => format!("{index}: {name}, {memory} MiB, driver {driver}"),
-        _ => line.to_owned(),
-    }
+/// `0: NVIDIA H100, 81559 MiB, driver 580.65`.
+fn gpu_words(gpu: &Gpu) -> String {
+    let memory = gpu.memory_mb.map(|mib| format!(", {mib} MiB")).unwrap_or_default();
+    let driver = gpu.driver.as_deref().map(|version| format!(", driver {version}")).unwrap_or_default();
+    format!("{}: {}{memory}{driver}", gpu.index, gpu.name)
 }
 
 /// How large a socket's buffer may be.

@@ -2,16 +2,10 @@
 
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-use tokio::process::Command;
 
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::{folders, sys};
-
-/// Importing its libraries takes a while on a busy machine.
-const VERSION_LIMIT: Duration = Duration::from_secs(120);
 
 /// A trainer on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,25 +79,4 @@ pub fn find() -> CliResult<Option<Trainer>> {
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let name = if cfg!(windows) { format!("{name}.exe") } else { name.to_owned() };
     env::split_paths(&env::var_os("PATH")?).map(|folder| folder.join(&name)).find(|path| sys::executable(path))
-}
-
-impl Trainer {
-    /// Runs the trainer to ask its version.
-    pub async fn version(&self) -> Result<String, String> {
-        let run = Command::new(&self.path).arg("--version").kill_on_drop(true).output();
-        let output = tokio::time::timeout(VERSION_LIMIT, run)
-            .await
-            .map_err(|_| format!("no answer within {} s", VERSION_LIMIT.as_secs()))?
-            .map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(&output.stdout);
-        let version = text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
-        match version {
-            Some(version) if output.status.success() => Ok(version.to_owned()),
-            _ => {
-                let errors = String::from_utf8_lossy(&output.stderr);
-                let last = errors.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
-                Err(format!("`sleap-nn --version` ended with {}: {last}", output.status))
-            }
-        }
-    }
 }

@@ -9,4 +9,3 @@ pub use find::{Origin, Trainer, default_dir, find, marker};
 pub use install::install;
 pub(crate) use install::may_replace;
 pub use plan::{Plan, Recipe, SLEAP_NN};
-pub use python::gpus;

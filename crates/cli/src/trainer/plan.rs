@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+use sleap_rtc_worker::gpu::{self, GpuError};
 use tokio::process::Command;
 
 use super::python;
@@ -37,7 +38,7 @@ pub struct Plan {
     pub dir: PathBuf,
     /// How.
     pub recipe: Recipe,
-    /// The machine's GPUs, as nvidia-smi names them.
+    /// The names of the machine's GPUs.
     pub gpus: Vec<String>,
     /// The Python that it is made with.
     pub python: PathBuf,
@@ -50,7 +51,11 @@ impl Plan {
     pub async fn new(dir: PathBuf, cpu: bool) -> CliResult<Self> {
         let python = python::find().await?;
         // A broken nvidia-smi is a GPU all the same: the lean recipe must not go there.
-        let gpus = python::gpus().await.unwrap_or_else(|error| vec![error]);
+        let gpus = match gpu::list().await {
+            Ok(gpus) => gpus.into_iter().map(|gpu| gpu.name).collect(),
+            Err(GpuError::NoDriver) => Vec::new(),
+            Err(error) => vec![format!("a GPU that does not answer ({error})")],
+        };
         let recipe = if cpu { Recipe::TorchCpu } else { Recipe::TorchAuto };
         Ok(Self { dir, recipe, gpus, python, cpu })
     }
@@ -68,8 +73,7 @@ impl Plan {
         let device = if self.cpu || self.gpus.is_empty() {
             "the CPU".to_owned()
         } else {
-            let names: Vec<&str> = self.gpus.iter().map(|line| line.split(", ").nth(1).unwrap_or(line)).collect();
-            names.join(", ")
+            self.gpus.join(", ")
         };
         vec![
             format!("  what   {SLEAP_NN} and torch, for {device}"),

@@ -1,4 +1,4 @@
-//! The Python that the trainer needs, and the GPUs that it may find.
+//! The Python that the trainer needs.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -48,21 +48,4 @@ async fn fits(python: &PathBuf) -> Result<(), String> {
         }
         other => Err(format!("it is {other}")),
     }
-}
-
-/// This machine's GPUs as `index, name, MiB, driver`, empty without any; `Err` if nvidia-smi is there and fails.
-pub async fn gpus() -> Result<Vec<String>, String> {
-    let Some(program) = on_path("nvidia-smi") else { return Ok(Vec::new()) };
-    let query = ["--query-gpu=index,name,memory.total,driver_version", "--format=csv,noheader,nounits"];
-    let run = Command::new(program).args(query).kill_on_drop(true).output();
-    // nvidia-smi hangs when the driver does: its own time limit is none.
-    let output = tokio::time::timeout(Duration::from_secs(5), run)
-        .await
-        .map_err(|_| "nvidia-smi does not answer".to_owned())?
-        .map_err(|error| error.to_string())?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    if !output.status.success() {
-        return Err(text.lines().next().unwrap_or("nvidia-smi failed").to_owned());
-    }
-    Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
 }
