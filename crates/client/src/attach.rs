@@ -42,7 +42,7 @@ pub async fn attach(
         clock: Clock::start(),
         job: Job { file, results: Some(results), fresh: false },
     };
-    watch.to_the_end(plan, Arc::default(), mpsc::channel::<DiskAnswer>(ANSWERS)).await
+    watch.see_through(plan, Arc::default(), mpsc::channel::<DiskAnswer>(ANSWERS)).await
 }
 
 /// The job's file.

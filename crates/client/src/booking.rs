@@ -71,12 +71,17 @@ impl Bookings<'_> {
             tokio::select! {
                 answer = &mut call => return Some(answer),
                 event = self.news.next() => tell(self.events, event).await,
-                Ok(wanted) = self.wanted.wait_for(|wanted| wanted.any()) => {
-                    drop(wanted);
-                    return None;
-                }
+                () = wish(&mut self.wanted) => return None,
             }
         }
+    }
+}
+
+/// Waits until the user wants something.
+async fn wish(wanted: &mut watch::Receiver<Wanted>) {
+    let nobody = wanted.wait_for(|wanted| wanted.any()).await.is_err();
+    if nobody {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -92,7 +92,7 @@ pub enum TrainError {
         /// The room.
         room: RoomId,
         /// What the server said.
-        refused: ClaimRefused,
+        refused: Box<ClaimRefused>,
     },
     /// Another call to the server or, over it, to the worker failed.
     #[error("{failure}")]
@@ -102,7 +102,7 @@ pub enum TrainError {
         /// How people call the worker, if it was about one.
         worker: Option<String>,
         /// Why.
-        failure: Failure,
+        failure: Box<Failure>,
     },
     /// The worker signed in without a key: it cannot prove who it is.
     #[error("worker {0} has no key")]
@@ -125,7 +125,7 @@ pub enum TrainError {
         /// How people call the worker.
         worker: String,
         /// How it ended.
-        terminal: Terminal,
+        terminal: Box<Terminal>,
         /// What it left, such as its log, in a folder whose name ends with `.failed`.
         folder: Option<PathBuf>,
     },
@@ -137,7 +137,7 @@ pub enum TrainError {
         /// How people call the worker.
         worker: String,
         /// How it ended.
-        terminal: Terminal,
+        terminal: Box<Terminal>,
         /// Why.
         error: TransferError,
         /// The folder of the models.

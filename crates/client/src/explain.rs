@@ -22,7 +22,6 @@ impl TrainError {
             Self::Server { cause, .. } => cause_code(cause),
             Self::NoWorker { .. } => Code::NoWorker,
             Self::Call { failure, .. } => failure_code(failure),
-            Self::NoKey(_) => Code::WorkerUnreachable,
             Self::Worker { error, .. } => match error {
                 ClientError::Refused { code: RefuseCode::UnknownJob, .. } => Code::NoSuchJob,
                 ClientError::Replaced => Code::Taken,
@@ -30,7 +29,7 @@ impl TrainError {
             },
             Self::Failed { terminal, .. } => fail_code(terminal),
             Self::Results { error, .. } if error.code == FailCode::DiskFull && !error.told => Code::LocalDisk,
-            Self::Results { .. } | Self::NoResults { .. } => Code::WorkerUnreachable,
+            Self::NoKey(_) | Self::Results { .. } | Self::NoResults { .. } => Code::WorkerUnreachable,
             Self::NoSuchJob(_) => Code::NoSuchJob,
             Self::Internal(_) => Code::Internal,
         }
@@ -264,7 +263,7 @@ fn failed(worker: &str, terminal: &Terminal, folder: Option<&std::path::Path>) -
         Some(FailCode::DiskFull) => explained(
             format!("the disk of {worker} is full"),
             cause,
-            format!("its owner must free some space; another worker may do: sleap-rtc status"),
+            "its owner must free some space; another worker may do: sleap-rtc status",
         ),
         Some(FailCode::WorkerLost) => explained(
             format!("{worker} was interrupted, and the training with it"),

@@ -48,8 +48,8 @@ impl Member {
             Failure::GivenUp(cause) | Failure::ServerLost(cause) => {
                 TrainError::Server { server, room: self.room.clone(), cause }
             }
-            Failure::Refused(refused) => TrainError::NoWorker { room: self.room.clone(), refused },
-            failure => TrainError::Call { server, worker: worker.map(str::to_owned), failure },
+            Failure::Refused(refused) => TrainError::NoWorker { room: self.room.clone(), refused: Box::new(refused) },
+            failure => TrainError::Call { server, worker: worker.map(str::to_owned), failure: Box::new(failure) },
         }
     }
 }

@@ -34,8 +34,6 @@ pub enum TrainOutcome {
     Cancelled {
         /// The job.
         job_id: JobId,
-        /// What the worker still gave, if anything, in a folder whose name ends with `.cancelled`.
-        landed: Option<Landed>,
     },
     /// The user left; the job goes on at the worker. [`crate::attach`] comes back.
     Left {

@@ -8,7 +8,6 @@ use sleap_rtc_peer::chunks::{ChunkStore, DiskError};
 use sleap_rtc_peer::disk::Assemble;
 use sleap_rtc_session::DiskRequest;
 use sleap_rtc_wire::JobId;
-use sleap_rtc_wire::job::EndState;
 use sleap_rtc_wire::manifest::Manifest;
 
 use crate::local::{Landing, LandingError};
@@ -71,14 +70,10 @@ impl Results {
         })
     }
 
-    /// Only a completed job's results get the run's plain name: nobody shall take half a model for a whole one.
-    pub(crate) fn ended(&self, state: EndState) {
+    /// The job failed: what it left does not get the run's plain name, so that nobody takes half a model for a whole one.
+    pub(crate) fn failed(&self) {
         if let Some(landing) = &mut self.lock().landing {
-            match state {
-                EndState::Completed => {}
-                EndState::Failed => landing.add_to_name(".failed"),
-                EndState::Cancelled => landing.add_to_name(".cancelled"),
-            }
+            landing.add_to_name(".failed");
         }
     }
 

@@ -141,7 +141,7 @@ impl Prepared {
             nothing => {
                 member.pool.leave().await;
                 self.results.close(false);
-                return nothing.map(|_| TrainOutcome::Cancelled { job_id: self.job_id, landed: None });
+                return nothing.map(|_| TrainOutcome::Cancelled { job_id: self.job_id });
             }
         };
         let news = bookings.news;
@@ -157,7 +157,7 @@ impl Prepared {
             job: Job { file, results: Some(self.results), fresh: true },
         };
         let plan = SessionPlan::Submit { job: Box::new(spec), files: self.entries };
-        watch.to_the_end(plan, self.sources, (to_session, answers)).await
+        watch.see_through(plan, self.sources, (to_session, answers)).await
     }
 
     /// A worker, or nothing if the user wants no more.

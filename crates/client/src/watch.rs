@@ -52,7 +52,7 @@ pub(crate) struct Job {
 
 impl Watch<'_> {
     /// Watches the job to its end, and lands its results. `answers` may hold chunks that are hashed already.
-    pub(crate) async fn to_the_end(
+    pub(crate) async fn see_through(
         mut self,
         plan: Plan,
         sources: Sources,
@@ -99,7 +99,7 @@ impl Watch<'_> {
         answers: Receiver<DiskAnswer>,
     ) -> Result<Outcome, TrainError> {
         let ended = match self.client(plan, sources, to_session) {
-            Ok((client, disk)) => Session::new(self, client, disk, answers).run().await,
+            Ok((client, disk)) => Box::pin(Session::new(self, client, disk, answers).run()).await,
             Err(error) => Err(error),
         };
         // What is over needs no claim; what still runs is the worker's.
@@ -164,13 +164,13 @@ impl Watch<'_> {
                 Ok(TrainOutcome::Trained { job_id, worker, terminal, landed })
             }
             (EndState::Completed, Some(Err(error)), _) => {
-                Err(TrainError::Results { job_id, worker: worker_name, terminal, error, models })
+                Err(TrainError::Results { job_id, worker: worker_name, terminal: Box::new(terminal), error, models })
             }
             (EndState::Completed, _, _) => Err(TrainError::NoResults { job_id, worker: worker_name }),
-            (EndState::Cancelled, _, landed) => Ok(TrainOutcome::Cancelled { job_id, landed }),
+            (EndState::Cancelled, ..) => Ok(TrainOutcome::Cancelled { job_id }),
             (EndState::Failed, _, landed) => {
                 let folder = landed.map(|landed| landed.folder);
-                Err(TrainError::Failed { job_id, worker: worker_name, terminal, folder })
+                Err(TrainError::Failed { job_id, worker: worker_name, terminal: Box::new(terminal), folder })
             }
         }
     }

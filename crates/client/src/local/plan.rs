@@ -9,7 +9,11 @@ use sleap_rtc_wire::limits;
 
 use super::error::Explained;
 use super::name::safe_name;
+use crate::run_name;
 use crate::slp::{self, ResolvedVideo, SlpError, SlpFile, VideoError};
+
+/// Longest name of a stage before its number, bytes: behind a run's name and a dot it must fit the trainer's 100.
+const MAX_STAGE: usize = 100 - run_name::MAX_RUN_NAME - ".-16".len();
 
 /// What the user named on the command line.
 #[derive(Clone, Copy, Debug)]
@@ -244,7 +248,7 @@ fn stages(configs: &[PathBuf]) -> Result<Vec<StageSpec>, PlanError> {
     let mut stages = Vec::new();
     for path in configs {
         let config = config(path)?;
-        let stem = safe_name(&path.file_stem().unwrap_or_default().to_string_lossy());
+        let stem = run_name::word(&path.file_stem().unwrap_or_default().to_string_lossy(), MAX_STAGE);
         let mut name = stem.clone();
         let mut n = 1;
         while !names.insert(name.to_lowercase()) {

@@ -4,9 +4,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
 use sleap_rtc_link::{Connector, Link};
 use sleap_rtc_peer::client_pool::ClientPool;
 use sleap_rtc_session::pool_client::{Failure, Offer};
+use sleap_rtc_wire::{Filters, PeerId};
 
 /// A link that is being made.
 pub(super) type Making = Pin<Box<dyn Future<Output = Result<Arc<dyn Link>, Unmade>> + Send>>;
@@ -19,17 +21,37 @@ pub(super) enum Unmade {
     Never(Failure),
 }
 
+impl Unmade {
+    fn by(failure: Failure, claim_is_gone: bool) -> Self {
+        match failure {
+            Failure::GivenUp(_) | Failure::Left => Self::Never(failure),
+            failure if claim_is_gone => Self::Never(failure),
+            failure => Self::Again(failure.to_string()),
+        }
+    }
+}
+
+/// Whether the worker is in the room: the server says nothing about an offer to somebody who is not, so that it would be waited for.
+async fn look(pool: &ClientPool, worker: &PeerId) -> Result<(), Unmade> {
+    let workers = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
+    let there = pool.discover(workers).await.map_err(|failure| Unmade::by(failure, false))?;
+    if there.iter().any(|peer| peer.peer_id == *worker) {
+        Ok(())
+    } else {
+        Err(Unmade::Again("it is not in the room".to_owned()))
+    }
+}
+
 /// Makes one. With a claim in the offer, a failed offer gives the claim back.
 pub(super) fn make(connector: Arc<dyn Connector>, pool: ClientPool, mut offer: Offer, timeout: Duration) -> Making {
     Box::pin(async move {
+        if offer.claim.is_none() {
+            look(&pool, &offer.worker).await?;
+        }
         let offered = connector.offer().await.map_err(|error| Unmade::Again(error.to_string()))?;
         offered.sdp().clone_into(&mut offer.sdp);
         let with_claim = offer.claim.is_some();
-        let answer = pool.offer(offer).await.map_err(|failure| match failure {
-            Failure::GivenUp(_) | Failure::Left => Unmade::Never(failure),
-            failure if with_claim => Unmade::Never(failure),
-            failure => Unmade::Again(failure.to_string()),
-        })?;
+        let answer = pool.offer(offer).await.map_err(|failure| Unmade::by(failure, with_claim))?;
         offered.connect(&answer, timeout).await.map_err(|error| Unmade::Again(error.to_string()))
     })
 }

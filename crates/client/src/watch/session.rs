@@ -9,7 +9,7 @@ use sleap_rtc_peer::disk::Disk;
 use sleap_rtc_peer::pump::{Pump, PumpEvent};
 use sleap_rtc_session::pool_client::Offer;
 use sleap_rtc_session::{Binding, ClientEffect, ClientInput, DiskAnswer, JobClient, LinkId, Outcome, Show};
-use sleap_rtc_wire::job::{Phase, What};
+use sleap_rtc_wire::job::{EndState, Phase, Terminal, What};
 use sleap_rtc_wire::peer::Wish;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 
@@ -43,6 +43,7 @@ pub(super) struct Session<'a, 'b> {
     /// Whether the worker has every file, so that it goes on without us.
     sent: bool,
     ended: bool,
+    cancelled: Option<Terminal>,
     outcome: Option<Result<Outcome, TrainError>>,
 }
 
@@ -79,6 +80,7 @@ impl<'a, 'b> Session<'a, 'b> {
             path: None,
             sent,
             ended: false,
+            cancelled: None,
             outcome: None,
         }
     }
@@ -191,6 +193,14 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     async fn carry_out(&mut self) {
+        self.drain().await;
+        if self.cancelled.is_some() && self.outcome.is_none() {
+            self.give(ClientInput::Leave);
+            self.drain().await;
+        }
+    }
+
+    async fn drain(&mut self) {
         while let Some(effect) = self.client.next_effect() {
             match effect {
                 ClientEffect::Connect => self.connect(),
@@ -212,9 +222,16 @@ impl<'a, 'b> Session<'a, 'b> {
                 }
                 ClientEffect::Disk(request) => self.disk(request),
                 ClientEffect::Show(show) => self.show(show).await,
-                ClientEffect::Finished(outcome) => self.outcome = Some(Ok(outcome)),
+                ClientEffect::Finished(outcome) => self.finished(outcome),
             }
         }
+    }
+
+    fn finished(&mut self, outcome: Outcome) {
+        self.outcome = Some(Ok(match (outcome, self.cancelled.take()) {
+            (Outcome::Left, Some(terminal)) => Outcome::Ended { terminal, results: None },
+            (outcome, _) => outcome,
+        }));
     }
 
     fn pump(&self, link: LinkId) -> Option<&Pump> {
@@ -278,8 +295,11 @@ impl<'a, 'b> Session<'a, 'b> {
                 self.sent = true;
                 self.ended = true;
                 self.watch.job.file.end = Some(end.state);
-                if let Some(results) = &self.watch.job.results {
-                    results.ended(end.state);
+                match (end.state, &self.watch.job.results) {
+                    (EndState::Failed, Some(results)) => results.failed(),
+                    // Nothing of it is wanted: not even to wait for what it left.
+                    (EndState::Cancelled, Some(_)) => self.cancelled = Some(end.clone()),
+                    _ => {}
                 }
             }
             _ => {}

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 mod local;
 mod slp;
+mod train;
 
 /// A file of `tests/data`, or of the examples that we ship.
 fn data(name: &str) -> PathBuf {

@@ -1,0 +1,7 @@
+//! Trainings against the real room and the real session of a worker.
+
+mod coming_back;
+mod errors;
+mod going_well;
+mod rig;
+mod worker;
