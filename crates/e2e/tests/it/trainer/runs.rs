@@ -6,7 +6,7 @@ use std::fs;
 use sleap_rtc_wire::job::{Stream, TrainOptions, VideoPath};
 use sleap_rtc_worker::trainer::{Config, Exit, Plan, Progress, Stage, StageRun, TrainerError, TrainerEvent, Verdict};
 
-use super::support::{Job, all_events, is_batch, steps, until};
+use super::support::{Job, all_events, eventually, is_batch, steps, until};
 
 #[tokio::test]
 async fn two_epochs_are_told_and_leave_a_model() {
@@ -80,9 +80,8 @@ async fn lines_that_were_left_out_are_counted_and_steps_are_never_left_out() {
     let trainer = job.trainer().await;
     let mut running = trainer.start(job.run()).await.unwrap();
     // Only once all is over does the reader come.
-    while !job.dir().join("models/centroid/labels_pr.val.0.slp").exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
+    let last = job.dir().join("models/centroid/labels_pr.val.0.slp");
+    eventually("the evaluation", || last.exists().then_some(())).await;
     let events = all_events(&mut running).await;
     let skipped: u64 = events.iter().map(|e| if let TrainerEvent::Skipped { lines } = e { *lines } else { 0 }).sum();
     let seen = events.iter().filter(|e| matches!(e, TrainerEvent::Log { .. })).count() as u64;

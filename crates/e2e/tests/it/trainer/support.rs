@@ -108,17 +108,24 @@ pub(crate) fn is_alive(pid: u32) -> bool {
 
 /// Waits for the process to be gone.
 pub(crate) async fn gone(pid: u32) {
-    while is_alive(pid) {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    eventually(&format!("the end of process {pid}"), || (!is_alive(pid)).then_some(())).await;
 }
 
 /// The number that a file holds, once it does.
 pub(crate) async fn number_in(path: &Path) -> u32 {
-    loop {
-        if let Some(number) = fs::read_to_string(path).ok().and_then(|text| text.trim().parse().ok()) {
-            return number;
+    let what = format!("a number in {}", path.display());
+    eventually(&what, || fs::read_to_string(path).ok()?.trim().parse().ok()).await
+}
+
+/// Waits for what must come; far longer than it can take, so that a test that waits in vain fails instead of hanging.
+pub(crate) async fn eventually<T>(what: &str, there: impl Fn() -> Option<T>) -> T {
+    let wait = async {
+        loop {
+            match there() {
+                Some(value) => return value,
+                None => tokio::time::sleep(Duration::from_millis(5)).await,
+            }
         }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    };
+    tokio::time::timeout(Duration::from_mins(1), wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
