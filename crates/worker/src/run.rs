@@ -111,7 +111,7 @@ impl Run {
             Verdict::Cancelled => Next::End(Terminal { exit: exit(&outcome), ..self.end(EndState::Cancelled) }),
             Verdict::Failed(ref failure) => Next::End(Terminal {
                 code: Some(failure.code),
-                cause: Some(failure.cause.clone()),
+                cause: Some(hinted(&failure.cause, failure.hint.as_deref())),
                 exit: exit(&outcome),
                 ..self.end(EndState::Failed)
             }),
@@ -193,10 +193,7 @@ impl Run {
     }
 
     fn failed(&self, error: &TrainerError) -> Terminal {
-        let cause = match error.hint() {
-            Some(hint) => format!("{error} ({hint})"),
-            None => error.to_string(),
-        };
+        let cause = hinted(&error.to_string(), error.hint().as_deref());
         Terminal { code: Some(error.code()), cause: Some(cause), ..self.end(EndState::Failed) }
     }
 
@@ -222,6 +219,14 @@ impl Batches {
             self.0 = Some(now);
         }
         due
+    }
+}
+
+/// A cause and what can be done about it, in one sentence: the terminal record has one field for both.
+fn hinted(cause: &str, hint: Option<&str>) -> String {
+    match hint {
+        Some(hint) => format!("{cause} ({hint})"),
+        None => cause.to_owned(),
     }
 }
 
@@ -261,8 +266,7 @@ async fn pass_on(mut wishes: watch::Receiver<Wishes>, trainer: Controls, stops: 
 pub(crate) fn check(job: &JobSpec) -> Result<(), (FailCode, String)> {
     for stage in &job.stages {
         let bad = |error: &dyn std::fmt::Display, hint: Option<String>| {
-            let hint = hint.map(|hint| format!(" ({hint})")).unwrap_or_default();
-            (FailCode::BadConfig, format!("{}: {error}{hint}", stage.name))
+            (FailCode::BadConfig, format!("{}: {}", stage.name, hinted(&error.to_string(), hint.as_deref())))
         };
         let config = Config::parse(&stage.config).map_err(|error| bad(&error, error.hint()))?;
         if config.wants_val_labels() && job.val_labels.is_none() {
