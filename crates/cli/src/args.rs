@@ -57,6 +57,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Show who is in the room and what each worker does.
     Status(StatusArgs),
+    /// Come back to a job that goes on, and bring its model home.
+    Watch(WatchArgs),
     /// End a job early and keep its model.
     Stop(JobArgs),
     /// End a job now, without a model.
@@ -188,7 +190,7 @@ pub struct TrainArgs {
     /// Only workers with at least this much GPU memory: 16, 16GB, 500MB.
     #[arg(long, value_name = "SIZE", help_heading = "Worker", value_parser = gpu_memory)]
     pub min_gpu_memory: Option<u64>,
-    /// Only workers with this tag; repeatable.
+    /// Only workers with this tag; repeated: with one of them.
     #[arg(long = "tag", value_name = "TAG", help_heading = "Worker")]
     pub tags: Vec<String>,
     /// How long to wait for a worker if none is free: 30s, 10m, 2h.
@@ -202,6 +204,17 @@ pub struct TrainArgs {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
+}
+
+/// `watch`.
+#[derive(Debug, Args)]
+pub struct WatchArgs {
+    /// The job, as `train` printed it [default: the latest that was started here]
+    #[arg(value_name = "JOB")]
+    pub job: Option<String>,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub connect: Connect,

@@ -1,13 +1,17 @@
 //! Where this run's server, room and key come from, and what their errors mean to the user.
 
 use std::path::Path;
+use std::sync::Arc;
 
+use sleap_rtc_client::local::Explained;
+use sleap_rtc_client::{Code, TrainError};
+use sleap_rtc_link::webrtc::{self, WebRtcConnector};
 use sleap_rtc_peer::api::{Api, ApiError, SignedIn};
 use sleap_rtc_peer::env::Environment;
 use sleap_rtc_peer::home::{Home, HomeError};
 use sleap_rtc_peer::settings::{DEFAULT_SERVER, Flags, RoomAccess, Settings, SettingsError};
 use sleap_rtc_session::KeyPair;
-use sleap_rtc_wire::Code;
+use sleap_rtc_wire::Code as WireCode;
 
 use crate::args::Connect;
 use crate::errors::{CliError, CliResult};
@@ -48,6 +52,12 @@ impl Context {
         self.home.installation_key().map_err(|error| home_error(&error))
     }
 
+    /// What the client's verbs need.
+    pub(crate) fn client(&self) -> sleap_rtc_client::Config {
+        let connector = Arc::new(WebRtcConnector::new(webrtc::Config::default()));
+        sleap_rtc_client::Config::new(self.home.clone(), self.settings.clone(), connector)
+    }
+
     /// Calls to the server.
     pub(crate) fn api(&self) -> Api {
         Api::new(self.settings.server.value.clone())
@@ -72,9 +82,10 @@ impl Context {
             ApiError::Refused { status, code, text } => {
                 let error = |exit| CliError::new(exit, what).cause(text.clone());
                 match (code, status) {
-                    (Code::AuthFailed | Code::RoomNotFound | Code::RoomExpired | Code::Forbidden, _) => {
-                        error(Exit::RoomRefused).hint("sleap-rtc doctor")
-                    }
+                    (
+                        WireCode::AuthFailed | WireCode::RoomNotFound | WireCode::RoomExpired | WireCode::Forbidden,
+                        _,
+                    ) => error(Exit::RoomRefused).hint("sleap-rtc doctor"),
                     (_, 400 | 413 | 422) => error(Exit::Usage),
                     (_, 429) => error(Exit::ServerUnreachable).hint("wait a minute and try again"),
                     _ => error(Exit::ServerUnreachable).hint("see the server's own output"),
@@ -83,6 +94,29 @@ impl Context {
             ApiError::Internal(_) => CliError::internal(error.to_string()),
         }
     }
+}
+
+/// What a verb of the client could not do: its own words, and the exit code of its kind.
+pub(crate) fn client_error(error: &TrainError) -> CliError {
+    if let TrainError::Settings(error) = error {
+        return settings_error(error);
+    }
+    let exit = match error.code() {
+        Code::Usage => Exit::Usage,
+        Code::BadInput => Exit::BadInput,
+        Code::ServerUnreachable => Exit::ServerUnreachable,
+        Code::RoomRefused => Exit::RoomRefused,
+        Code::NoWorker => Exit::NoWorker,
+        Code::WorkerUnreachable => Exit::WorkerUnreachable,
+        Code::NoTrainer => Exit::NoTrainer,
+        Code::JobFailed => Exit::JobFailed,
+        Code::LocalDisk => Exit::LocalDisk,
+        Code::Taken => Exit::Taken,
+        Code::NoSuchJob => Exit::NoSuchJob,
+        Code::Internal => Exit::Internal,
+    };
+    let Explained { what, cause, hint } = error.explained();
+    CliError::new(exit, what).cause(cause).hint(hint)
 }
 
 /// Nobody answers at an address.
@@ -118,7 +152,7 @@ pub(crate) fn settings_error(error: &SettingsError) -> CliError {
         SettingsError::NoToken => CliError::new(Exit::Usage, "the room's token is not set")
             .cause("SLEAP_RTC_ROOM_TOKEN is empty, and there is no --token-file")
             .hint("export SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed it"),
-        SettingsError::Read { .. } | SettingsError::Syntax { .. } => {
+        SettingsError::Read { .. } | SettingsError::Syntax { .. } | SettingsError::NotText { .. } => {
             base("cannot read the settings").hint("mend the file, or move it away")
         }
         SettingsError::Address { .. } => {

@@ -92,7 +92,7 @@ impl CliError {
             "exit": self.exit.number(),
             "error": clean(&self.error),
             "causes": self.causes.iter().map(|text| clean(text)).collect::<Vec<_>>(),
-            "hints": self.hints,
+            "hints": self.hints.iter().map(|text| clean(text)).collect::<Vec<_>>(),
         })
     }
 }

@@ -122,3 +122,8 @@ pub fn shell_word(text: &str) -> Cow<'_, str> {
         Cow::Owned(format!("'{}'", text.replace('\'', r"'\''")))
     }
 }
+
+/// `1 file`, `2 files`.
+pub fn count(n: usize, noun: &str) -> String {
+    if n == 1 { format!("1 {noun}") } else { format!("{n} {noun}s") }
+}

@@ -2,11 +2,16 @@
 
 mod demo;
 mod doctor;
+mod job;
 pub mod room_create;
 pub mod server;
 pub(crate) mod status;
+mod train;
 mod trainer_install;
+mod watch;
 mod worker;
+
+use sleap_rtc_wire::peer::Wish;
 
 use crate::args::{Command, RoomCommand, TrainerCommand};
 use crate::errors::CliResult;
@@ -23,6 +28,9 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
         Command::Status(args) => status::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         Command::Worker(args) => worker::run(args, printer).await,
-        _ => Err(crate::errors::CliError::internal("not wired yet")),
+        Command::Train(args) => train::run(*args, printer).await,
+        Command::Watch(args) => watch::run(args, printer).await,
+        Command::Stop(args) => job::run(args, Wish::Stop, printer).await,
+        Command::Cancel(args) => job::run(args, Wish::Cancel, printer).await,
     }
 }

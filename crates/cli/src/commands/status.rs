@@ -1,18 +1,13 @@
 //! `sleap-rtc status`.
 
-use sleap_rtc_peer::client_pool::ClientPool;
-use sleap_rtc_peer::home::client_peer_id;
-use sleap_rtc_session::pool_client::Setup;
-use sleap_rtc_session::pool_line::FirstTry;
+use sleap_rtc_client::status;
 use sleap_rtc_wire::signal::PeerEntry;
-use sleap_rtc_wire::{Filters, Metadata};
 
 use crate::args::StatusArgs;
 use crate::commands::room_create::now;
-use crate::context::Context;
-use crate::errors::{CliError, CliResult};
+use crate::context::{Context, client_error};
+use crate::errors::CliResult;
 use crate::exit::Exit;
-use crate::failures::failure;
 use crate::printer::Printer;
 use crate::roster;
 
@@ -40,21 +35,6 @@ pub(super) async fn run(args: StatusArgs, printer: Printer) -> CliResult<Exit> {
 
 /// Everybody in the room but ourselves.
 pub(crate) async fn look(context: &Context) -> CliResult<Vec<PeerEntry>> {
-    let access = context.room()?;
-    let key = context.key()?;
-    let random = getrandom::u32().map_err(|error| CliError::internal(format!("no random numbers: {error}")))?;
-    let peer_id = client_peer_id(&key, random);
-    let setup = Setup {
-        peer_id: peer_id.clone(),
-        room_id: access.room,
-        token: access.token,
-        metadata: Metadata::from(serde_json::json!({"tags": ["sleap-rtc", "status"], "properties": {}})),
-        first: FirstTry::Once,
-    };
-    let (pool, _) = ClientPool::start(context.api(), key, setup);
-    let found = pool.discover(Filters::default()).await;
-    pool.leave().await;
-    let mut peers = found.map_err(|error| failure("cannot see who is in the room", &context.settings, &error))?;
-    peers.retain(|peer| peer.peer_id != peer_id);
-    Ok(peers)
+    context.room()?;
+    status(&context.client()).await.map_err(|error| client_error(&error))
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use sleap_rtc_client::TrainError;
 use sleap_rtc_link::webrtc::{self, WebRtcConnector};
 use sleap_rtc_worker::slot::{Device, SlotError};
 use sleap_rtc_worker::trainer::Trainer;
@@ -9,10 +10,9 @@ use sleap_rtc_worker::{Config, Shutdown, WorkerError, gpu};
 use tokio::sync::{mpsc, watch};
 
 use crate::args::WorkerArgs;
-use crate::context::{Context, home_error};
+use crate::context::{Context, client_error, home_error};
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::failures::lost;
 use crate::folders;
 use crate::lifecycle::{self, Ending};
 use crate::notices::Notices;
@@ -143,12 +143,13 @@ async fn probe(printer: Printer) -> CliResult<Trainer> {
 
 fn worker_error(context: &Context, error: &WorkerError) -> CliError {
     match error {
-        WorkerError::Refused { cause, .. } => lost("the worker cannot join the room", &context.settings, cause),
-        WorkerError::Slot(SlotError::Taken(_)) => {
-            CliError::new(Exit::Taken, "the worker did not start")
-                .because(error)
-                .hint("sleap-rtc status shows it; for a second GPU: sleap-rtc worker --gpu 1")
+        WorkerError::Refused { room, cause } => {
+            let server = context.settings.server.value.to_string();
+            client_error(&TrainError::Server { server, room: room.clone(), cause: cause.clone() })
         }
+        WorkerError::Slot(SlotError::Taken(_)) => CliError::new(Exit::Taken, "the worker did not start")
+            .because(error)
+            .hint("sleap-rtc status shows it; for a second GPU: sleap-rtc worker --gpu 1"),
         WorkerError::Home(error) => home_error(error),
         WorkerError::Slot(_) | WorkerError::Disk(_) => {
             CliError::new(Exit::LocalDisk, "the worker cannot use its folder")

@@ -75,10 +75,11 @@ impl Cast {
         let device: &[&str] = if gpu { &["--gpu", "0"] } else { &["--cpu"] };
         typed(printer, "gpu", &format!("sleap-rtc worker {}", device.join(" ")));
         let home = stage.worker();
-        let environment = self.environment.iter().cloned().chain([
-            ("SLEAP_RTC_HOME", home.clone().into()),
-            ("SLEAP_RTC_TRAINER", trainer.into()),
-        ]);
+        let environment = self
+            .environment
+            .iter()
+            .cloned()
+            .chain([("SLEAP_RTC_HOME", home.clone().into()), ("SLEAP_RTC_TRAINER", trainer.into())]);
         let data = home.join("data");
         let fixed = ["worker", "--name", "gpu-box", "--data"].map(OsString::from);
         let arguments = fixed.into_iter().chain([data.into()]).chain(device.iter().map(OsString::from));

@@ -5,13 +5,11 @@
 //! confirmed; its rate is that of the last 10 s; a stall of more than 5 s is said in words; every line fits 80 columns; names
 //! and texts of other machines are cleaned before they are shown.
 
-mod event;
+mod json;
 mod lines;
 mod screen;
 mod state;
 mod transfer;
 
-pub use event::Event;
 pub use screen::{Mode, Screen};
 pub use state::State;
-pub(crate) use state::why;

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::time::Duration;
 
-use super::event::Event;
+use sleap_rtc_client::TrainEvent;
+
+use super::json;
 use super::state::State;
 
 /// In a pipe, silence ends after this.
@@ -50,10 +52,10 @@ impl<W: Write> Screen<W> {
     }
 
     /// Shows an event; `now` is the time since the start.
-    pub fn event(&mut self, event: &Event, now: Duration) -> io::Result<()> {
+    pub fn event(&mut self, event: &TrainEvent, now: Duration) -> io::Result<()> {
         let lines = self.state.apply(event, now);
         if self.mode == Mode::Json {
-            writeln!(self.out, "{}", event.to_json())?;
+            writeln!(self.out, "{}", json::line(event))?;
             return self.out.flush();
         }
         let said = !lines.is_empty();

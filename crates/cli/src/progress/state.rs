@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
+use sleap_rtc_client::TrainEvent;
 use sleap_rtc_wire::claim::Reason;
 use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Terminal, What};
 
-use super::event::Event;
 use super::lines::line;
 use super::transfer::Transfer;
-use crate::text::{bytes, clean, duration, loss};
+use crate::roster;
+use crate::text::{bytes, clean, count, duration, loss};
 
 /// A training as far as it is known. Moments are times since the start of the program.
 #[derive(Clone, Debug)]
@@ -21,6 +22,10 @@ pub struct State {
     pub(crate) heard: Duration,
     /// Since when the link is gone.
     pub(crate) lost: Option<Duration>,
+    /// Whether the worker has the job.
+    pub(crate) accepted: bool,
+    /// Whether the server is out of reach.
+    server_away: bool,
     /// How people call the worker.
     pub(crate) worker: Option<String>,
     pub(crate) training: Training,
@@ -95,6 +100,8 @@ impl State {
             since: Duration::ZERO,
             heard: Duration::ZERO,
             lost: None,
+            accepted: false,
+            server_away: false,
             worker: None,
             training: Training::default(),
             end: None,
@@ -107,66 +114,96 @@ impl State {
     }
 
     /// Takes in an event and gives the lines that stay.
-    pub fn apply(&mut self, event: &Event, now: Duration) -> Vec<String> {
+    pub fn apply(&mut self, event: &TrainEvent, now: Duration) -> Vec<String> {
         self.heard = now;
-        let back = self.lost.take_if(|_| !matches!(event, Event::Reconnecting));
-        let mut out = Vec::new();
-        if let Some(since) = back {
-            out.push(line(
-                "Reconnected",
-                &format!("to {} after {}", self.worker(), duration(now.saturating_sub(since))),
-            ));
-        }
+        let mut out: Vec<String> = self.back(event, now).into_iter().collect();
         match event {
-            Event::Reading { labels } => {
+            TrainEvent::Reading { labels } => {
                 self.enter(Step::Reading, now);
-                out.push(line("Reading", &clean(labels)));
+                out.push(line("Reading", &clean(&labels.display().to_string())));
             }
-            Event::Finding { job_id, room } => {
-                self.enter(Step::Finding { room: clean(room).into_owned() }, now);
+            TrainEvent::Planned { files, bytes: size } => {
+                out.push(line("To send", &format!("{}, {}", count(*files, "file"), bytes(*size))));
+            }
+            TrainEvent::Finding { job_id, room } => {
+                self.enter(Step::Finding { room: room.to_string() }, now);
                 out.push(line("Job", job_id.as_str()));
             }
-            Event::Waiting { place, reason } => {
-                let first = !matches!(self.step, Step::Waiting { .. });
-                let step = Step::Waiting { place: *place, reason: *reason };
-                if first {
-                    self.enter(step, now);
-                    out.push(line("Waiting", &format!("for a worker: {}", why(*reason))));
-                } else {
-                    self.step = step;
-                }
-            }
-            Event::Found { name, device, .. } => {
-                let name = clean(name).into_owned();
-                let device = device.as_deref().map(|text| format!(" ({})", clean(text))).unwrap_or_default();
-                out.push(line("Found", &format!("{name}{device}")));
+            TrainEvent::Waiting(waiting) => out.extend(self.waiting(waiting.place, waiting.reason, now)),
+            TrainEvent::Found { worker, entry } => {
+                let name = clean(entry.as_deref().map_or(worker.as_str(), roster::name)).into_owned();
+                let device = entry.as_deref().map(|entry| format!(" ({})", clean(&roster::device(entry))));
+                out.push(line("Found", &format!("{name}{}", device.unwrap_or_default())));
                 self.worker = Some(name);
                 self.enter(Step::Connecting, now);
             }
-            Event::Connecting => self.enter(Step::Connecting, now),
-            Event::Connected { path } => {
+            TrainEvent::Connecting => self.enter(Step::Connecting, now),
+            TrainEvent::Connected { path } => {
                 let path = path.as_deref().map(|text| format!(", {}", clean(text))).unwrap_or_default();
                 // A link that came back has been told already.
-                if back.is_none() {
+                if out.is_empty() {
                     out.push(line("Connected", &format!("to {}{path}", self.worker())));
                 }
             }
-            Event::Reconnecting => {
+            TrainEvent::Accepted { .. } => self.accepted = true,
+            TrainEvent::Reconnecting { accepted, cause, .. } => {
+                self.accepted = *accepted;
                 if self.lost.is_none() {
                     self.lost = Some(now);
-                    out.push(line("Link lost", &format!("to {}; {}", self.worker(), self.lost_words())));
+                    out.push(line(
+                        "Link lost",
+                        &format!("to {}: {}; {}", self.worker(), clean(cause), self.lost_words()),
+                    ));
                 }
             }
-            Event::Sending { done, total } => out.extend(self.sending(*done, *total, now)),
-            Event::Receiving { done, total } => self.receiving(*done, *total, now),
-            Event::Job(event) => out.extend(self.job(event, now)),
-            Event::Saved { folder, files, bytes: size } => {
-                out.push(line("Received", &format!("{files} files, {}", bytes(*size))));
-                out.push(line("Saved", &clean(folder)));
+            TrainEvent::ServerAway { cause, .. } => {
+                if !std::mem::replace(&mut self.server_away, true) {
+                    out.push(line(
+                        "Warning",
+                        &format!("the server is away ({}); the job is not touched by that", clean(cause)),
+                    ));
+                }
+            }
+            TrainEvent::ServerBack => {
+                if std::mem::take(&mut self.server_away) {
+                    out.push(line("Server", "is back"));
+                }
+            }
+            TrainEvent::Sending { done, total } => out.extend(self.sending(*done, *total, now)),
+            TrainEvent::Receiving { done, total } => self.receiving(*done, *total, now),
+            TrainEvent::Job(event) => out.extend(self.job(event, now)),
+            TrainEvent::Landed { folder, files, bytes: size } => {
+                out.push(line("Received", &format!("{}, {}", count(*files, "file"), bytes(*size))));
+                out.push(line("Saved", &clean(&folder.display().to_string())));
                 self.enter(Step::Done, now);
             }
         }
         out
+    }
+
+    /// The line that says that a lost link is back: anything that only a link can bring says so.
+    fn back(&mut self, event: &TrainEvent, now: Duration) -> Option<String> {
+        let by_link = !matches!(
+            event,
+            TrainEvent::Reconnecting { .. }
+                | TrainEvent::Connecting
+                | TrainEvent::ServerAway { .. }
+                | TrainEvent::ServerBack
+                | TrainEvent::Landed { .. }
+        );
+        let since = self.lost.take_if(|_| by_link)?;
+        Some(line("Reconnected", &format!("to {} after {}", self.worker(), duration(now.saturating_sub(since)))))
+    }
+
+    fn waiting(&mut self, place: u32, reason: Reason, now: Duration) -> Option<String> {
+        let step = Step::Waiting { place, reason };
+        if matches!(self.step, Step::Waiting { .. }) {
+            // The time counts from the first word.
+            self.step = step;
+            return None;
+        }
+        self.enter(step, now);
+        Some(line("Waiting", &format!("for a worker: {}", why(reason))))
     }
 
     fn enter(&mut self, step: Step, now: Duration) {
@@ -177,9 +214,7 @@ impl State {
     /// What a lost link means for the job.
     pub(crate) fn lost_words(&self) -> &'static str {
         match self.step {
-            Step::Starting | Step::Reading | Step::Finding { .. } | Step::Waiting { .. } | Step::Connecting => {
-                "the job has not started"
-            }
+            _ if !self.accepted => "the job has not started",
             Step::Sending(_) => "what has arrived stays there",
             Step::Returning | Step::Receiving(_) | Step::Done => "the results stay there",
             _ => "the job is most likely still running",

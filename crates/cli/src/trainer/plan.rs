@@ -70,11 +70,7 @@ impl Plan {
 
     /// What it is, how large and where, one thing a line.
     pub fn words(&self) -> Vec<String> {
-        let device = if self.cpu || self.gpus.is_empty() {
-            "the CPU".to_owned()
-        } else {
-            self.gpus.join(", ")
-        };
+        let device = if self.cpu || self.gpus.is_empty() { "the CPU".to_owned() } else { self.gpus.join(", ") };
         vec![
             format!("  what   {SLEAP_NN} and torch, for {device}"),
             format!("  size   {}", self.size()),

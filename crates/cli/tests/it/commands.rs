@@ -111,7 +111,10 @@ fn a_room_for_a_program_names_everything() {
     sandbox.set("SLEAP_RTC_SERVER", &server.url);
     let output = sandbox.run(&["--json", "room", "create", "--name", "lab", "--ttl", "never"]);
     let room: Value = serde_json::from_slice(&output.stdout).expect("one object");
-    assert_eq!((&room["event"], &room["name"], &room["server"]), (&"room_created".into(), &"lab".into(), &server.url.as_str().into()));
+    assert_eq!(
+        (&room["event"], &room["name"], &room["server"]),
+        (&"room_created".into(), &"lab".into(), &server.url.as_str().into())
+    );
     assert!(room["expires_at"].is_null() && room["token"].as_str().is_some_and(|token| token.len() >= 16));
 }
 

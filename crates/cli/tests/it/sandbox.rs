@@ -45,7 +45,11 @@ impl Sandbox {
         let output = self.run(arguments);
         let out = String::from_utf8(output.stdout).expect("text");
         let err = String::from_utf8(output.stderr).expect("text");
-        let text = format!("exit {}\n{out}{}{err}", output.status.code().expect("a code"), if err.is_empty() { "" } else { "---\n" });
+        let text = format!(
+            "exit {}\n{out}{}{err}",
+            output.status.code().expect("a code"),
+            if err.is_empty() { "" } else { "---\n" }
+        );
         self.blur(&text)
     }
 

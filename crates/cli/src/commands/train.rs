@@ -1,0 +1,39 @@
+//! `sleap-rtc train`.
+
+use sleap_rtc_client::{Controls, TrainRequest, train};
+use sleap_rtc_wire::job::TrainOptions;
+use tokio::sync::mpsc;
+
+use crate::args::TrainArgs;
+use crate::context::Context;
+use crate::errors::CliResult;
+use crate::exit::Exit;
+use crate::follow::{EVENTS, follow};
+use crate::printer::Printer;
+
+/// Trains and brings the model home.
+pub(super) async fn run(args: TrainArgs, printer: Printer) -> CliResult<Exit> {
+    let context = Context::load(&args.connect)?;
+    context.room()?;
+    let config = context.client();
+    let request = TrainRequest {
+        labels: args.labels,
+        configs: args.configs,
+        videos: args.videos,
+        options: TrainOptions {
+            epochs: args.epochs,
+            batch_size: args.batch_size,
+            lr: args.lr,
+            pipeline: args.pipeline,
+        },
+        run_name: args.run_name,
+        min_gpu_memory_mb: args.min_gpu_memory,
+        tags: args.tags,
+        models: args.output,
+        wait: args.wait,
+    };
+    let (to_screen, events) = mpsc::channel(EVENTS);
+    let controls = Controls::new();
+    let training = train(&config, request, to_screen, controls.clone());
+    follow(training, events, controls, None, printer).await
+}

@@ -1,0 +1,49 @@
+//! The events of a training for a program: one JSON object a line, told apart by `event`.
+
+use serde_json::{Value, json};
+use sleap_rtc_client::TrainEvent;
+
+use crate::roster;
+use crate::text::clean;
+
+/// The event on one line. The worker's own events keep the form that they have on the wire.
+pub(crate) fn line(event: &TrainEvent) -> String {
+    match event {
+        // Nothing in it can fail to be written: no maps with keys that are not texts.
+        TrainEvent::Job(event) => serde_json::to_string(event).unwrap_or_default(),
+        other => object(other).to_string(),
+    }
+}
+
+fn object(event: &TrainEvent) -> Value {
+    match event {
+        TrainEvent::Reading { labels } => json!({"event": "reading", "labels": labels.display().to_string()}),
+        TrainEvent::Planned { files, bytes } => json!({"event": "planned", "files": files, "bytes": bytes}),
+        TrainEvent::Finding { job_id, room } => json!({"event": "finding", "job_id": job_id, "room": room}),
+        TrainEvent::Waiting(waiting) => {
+            let (place, reason, estimate) = (waiting.place, waiting.reason, waiting.estimate_ms);
+            json!({"event": "waiting", "place": place, "reason": reason, "estimate_ms": estimate})
+        }
+        TrainEvent::Found { worker, entry } => {
+            let name = entry.as_deref().map_or(worker.as_str(), roster::name);
+            let device = entry.as_deref().map(roster::device);
+            json!({"event": "found", "worker": worker, "name": clean(name), "device": device.map(|text| clean(&text).into_owned())})
+        }
+        TrainEvent::Connecting => json!({"event": "connecting"}),
+        TrainEvent::Connected { path } => json!({"event": "connected", "path": path}),
+        TrainEvent::Accepted { attached } => json!({"event": "accepted", "attached": attached}),
+        TrainEvent::Sending { done, total } => json!({"event": "sending", "done": done, "total": total}),
+        TrainEvent::Job(event) => json!(event),
+        TrainEvent::Reconnecting { accepted, retry_ms, cause } => {
+            json!({"event": "reconnecting", "job_runs": accepted, "retry_ms": retry_ms, "cause": clean(cause)})
+        }
+        TrainEvent::ServerAway { retry_ms, cause } => {
+            json!({"event": "server_away", "retry_ms": retry_ms, "cause": clean(cause)})
+        }
+        TrainEvent::ServerBack => json!({"event": "server_back"}),
+        TrainEvent::Receiving { done, total } => json!({"event": "receiving", "done": done, "total": total}),
+        TrainEvent::Landed { folder, files, bytes } => {
+            json!({"event": "landed", "folder": folder.display().to_string(), "files": files, "bytes": bytes})
+        }
+    }
+}
