@@ -24,6 +24,10 @@ pub struct State {
     pub(crate) lost: Option<Duration>,
     /// Whether the worker has the job.
     pub(crate) accepted: bool,
+    /// When it took the job: its files go out from then on.
+    accepted_at: Duration,
+    /// Whether all of the job's files are there.
+    sent: bool,
     /// Whether the server is out of reach.
     server_away: bool,
     /// How people call the worker.
@@ -101,6 +105,8 @@ impl State {
             heard: Duration::ZERO,
             lost: None,
             accepted: false,
+            accepted_at: Duration::ZERO,
+            sent: false,
             server_away: false,
             worker: None,
             training: Training::default(),
@@ -145,7 +151,10 @@ impl State {
                     out.push(line("Connected", &format!("to {}{path}", self.worker())));
                 }
             }
-            TrainEvent::Accepted { .. } => self.accepted = true,
+            TrainEvent::Accepted { .. } => {
+                self.accepted = true;
+                self.accepted_at = now;
+            }
             TrainEvent::Reconnecting { accepted, cause, .. } => {
                 self.accepted = *accepted;
                 if self.lost.is_none() {
@@ -222,9 +231,12 @@ impl State {
     }
 
     fn sending(&mut self, done: u64, total: u64, now: Duration) -> Option<String> {
+        if self.sent {
+            return None;
+        }
         match &mut self.step {
             Step::Sending(transfer) => transfer.update(now, done, total),
-            _ => self.enter(Step::Sending(Transfer::new(now, done, total)), now),
+            _ => self.enter(Step::Sending(Transfer::new(self.accepted_at, now, done, total)), now),
         }
         let Step::Sending(transfer) = &self.step else { return None };
         if done < total {
@@ -233,6 +245,7 @@ impl State {
         let took = now.saturating_sub(transfer.since);
         let rate = transfer.average(now).map(|rate| format!(", {}/s", bytes(rate))).unwrap_or_default();
         let text = format!("{} in {}{rate}", bytes(total), short(took));
+        self.sent = true;
         self.enter(Step::Preparing, now);
         Some(line("Sent", &text))
     }
@@ -240,7 +253,7 @@ impl State {
     fn receiving(&mut self, done: u64, total: u64, now: Duration) {
         match &mut self.step {
             Step::Receiving(transfer) => transfer.update(now, done, total),
-            _ => self.enter(Step::Receiving(Transfer::new(now, done, total)), now),
+            _ => self.enter(Step::Receiving(Transfer::new(now, now, done, total)), now),
         }
     }
 

@@ -17,8 +17,9 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    pub(crate) fn new(now: Duration, done: u64, total: u64) -> Self {
-        Self { since: now, done, total, moved: now, samples: VecDeque::from([(now, done)]) }
+    /// A transfer that began at `since` with nothing.
+    pub(crate) fn new(since: Duration, now: Duration, done: u64, total: u64) -> Self {
+        Self { since, done, total, moved: now, samples: VecDeque::from([(since, 0), (now, done)]) }
     }
 
     pub(crate) fn update(&mut self, now: Duration, done: u64, total: u64) {

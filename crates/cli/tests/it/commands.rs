@@ -85,9 +85,9 @@ fn a_token_comes_from_a_file_too() {
     assert_snapshot!(sandbox.told(&["status", "--token-file", "token"]), @r"
     exit 6
     ---
-    error: room <SLEAP_RTC_ROOM_ID> does not let you in
-    cause: Invalid token
-    hint: check SLEAP_RTC_ROOM_TOKEN: it is what `sleap-rtc room create` printed
+    error: room <SLEAP_RTC_ROOM_ID> did not let you in
+    cause: the server at http://<SLEAP_RTC_SERVER> says: Invalid token
+    hint: check SLEAP_RTC_ROOM_TOKEN: it must be the one that `sleap-rtc room create` printed for this room
     ");
 }
 
@@ -98,9 +98,9 @@ fn a_wrong_room() {
     assert_snapshot!(sandbox.told(&["status", "--room", "00000000"]), @r"
     exit 6
     ---
-    error: there is no room 00000000 on http://<SLEAP_RTC_SERVER>
-    cause: Room not found
-    hint: check SLEAP_RTC_ROOM_ID and SLEAP_RTC_SERVER, or make a room: sleap-rtc room create --name my-lab
+    error: there is no room 00000000
+    cause: the server at http://<SLEAP_RTC_SERVER> says: Room not found
+    hint: check SLEAP_RTC_ROOM_ID, or make a room: sleap-rtc room create --name NAME
     ");
 }
 

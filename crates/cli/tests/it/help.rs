@@ -34,6 +34,7 @@ fn the_program() {
       worker   Offer this machine's GPUs to a room
       train    Train a model on a free worker and bring it home
       status   Show who is in the room and what each worker does
+      watch    Come back to a job that goes on, and bring its model home
       stop     End a job early and keep its model
       cancel   End a job now, without a model
       demo     Server, worker and training on this machine, with example data
@@ -163,7 +164,8 @@ fn train() {
     Worker:
           --min-gpu-memory <SIZE>  Only workers with at least this much GPU memory:
                                    16, 16GB, 500MB
-          --tag <TAG>              Only workers with this tag; repeatable
+          --tag <TAG>              Only workers with this tag; repeated: with one of
+                                   them
           --wait <TIME>            How long to wait for a worker if none is free:
                                    30s, 10m, 2h [default: 0s]
 

@@ -118,24 +118,142 @@ fn play(mode: Mode, story: &[(u64, Event)], until: u64) -> Vec<u8> {
 
 #[test]
 fn a_training_on_a_terminal() {
-    assert_snapshot!(frames(&play(TERMINAL, &story(), 45_000)), @"");
+    assert_snapshot!(frames(&play(TERMINAL, &story(), 45_000)), @r"
+         Reading flies.pkg.slp
+    ~     Reading and hashing what is to be sent, 0 s
+         To send 1 file, 3.4 MB
+    ~     Reading and hashing what is to be sent, 0 s
+             Job 7d3f9a
+    ~     Finding a worker in a7f3d2e1, 0 s
+           Found gpu-box (RTX 4090, 24 GB)
+    ~  Connecting to gpu-box, 0 s
+       Connected to gpu-box, webrtc
+    ~  Connecting to gpu-box, 0 s
+    ~     Sending [----------------]   0 %  0.0/3.4 MB  0 s
+    ~     Sending [######----------]  43 %  1.5/3.4 MB  3.0 MB/s  1 s left
+            Sent 3.4 MB in 1.1 s, 3.1 MB/s
+    ~   Preparing the job on gpu-box, 0 s
+    ~   Importing the trainer's libraries, 0 s
+    ~   Importing the trainer's libraries, 1 s
+    ~   Importing the trainer's libraries, 2 s
+    ~   Importing the trainer's libraries, 3 s
+    ~   Importing the trainer's libraries, 4 s
+    ~   Importing the trainer's libraries, 5 s
+    ~   Importing the trainer's libraries, 6 s
+    ~   Importing the trainer's libraries, 7 s
+    ~   Importing the trainer's libraries, 8 s
+    ~   Importing the trainer's libraries, 9 s
+    ~   Importing the trainer's libraries, 10 s
+    ~   Importing the trainer's libraries, 11 s
+    ~   Importing the trainer's libraries, 12 s
+    ~   Importing the trainer's libraries, 13 s
+        Imported in 13 s
+    ~    Training epoch 1/2  step 0/20  0 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  1 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  2 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  3 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  4 s
+    ~    Training epoch 1/2  step 1/20  loss 0.0251  5 s
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  16 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  15 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  14 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  13 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  12 s left
+    ~    Training epoch 1/2  step 20/20  loss 0.0121  10 s left
+           Epoch 1/2  loss 0.0184  val loss 0.0117  11 s
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  11 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  10 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  9 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  8 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  7 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  5 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  4 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  3 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  2 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  1 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  0 s left
+           Epoch 2/2  loss 0.0101  val loss 0.0083  11 s
+    ~    Training epoch 2/2  done  loss 0.0098  val loss 0.0083  0 s left
+    ~  Evaluating the model on your labels, 0 s
+    ~  Evaluating the model on your labels, 1 s
+    ~  Evaluating the model on your labels, 2 s
+       Evaluated in 3.9 s
+    ~   Gathering the results on gpu-box, 0 s
+         Trained on gpu-box
+    ~   Gathering the results on gpu-box, 0 s
+    ~   Receiving [----------------]   0 %  0.0/1.1 MB  0 s
+    ~   Receiving [#########-------]  57 %  0.6/1.1 MB  1.2 MB/s  1 s left
+    ~   Receiving [################] 100 %  1.1/1.1 MB  1.3 MB/s  0 s left
+        Received 9 files, 1.1 MB
+           Saved models/flies
+    ");
 }
 
 #[test]
 fn a_training_in_a_pipe() {
-    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story(), 45_000)).expect("text"), @"");
+    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story(), 45_000)).expect("text"), @r"
+    Reading flies.pkg.slp
+    To send 1 file, 3.4 MB
+    Job 7d3f9a
+    Found gpu-box (RTX 4090, 24 GB)
+    Connected to gpu-box, webrtc
+    Sent 3.4 MB in 1.1 s, 3.1 MB/s
+    Imported in 13 s
+    Epoch 1/2  loss 0.0184  val loss 0.0117  11 s
+    Epoch 2/2  loss 0.0101  val loss 0.0083  11 s
+    Evaluated in 3.9 s
+    Trained on gpu-box
+    Received 9 files, 1.1 MB
+    Saved models/flies
+    ");
 }
 
 #[test]
 fn a_training_for_a_program() {
-    assert_snapshot!(String::from_utf8(play(Mode::Json, &story(), 45_000)).expect("text"), @"");
+    assert_snapshot!(String::from_utf8(play(Mode::Json, &story(), 45_000)).expect("text"), @r#"
+    {"event":"reading","labels":"flies.pkg.slp"}
+    {"bytes":3420306,"event":"planned","files":1}
+    {"event":"finding","job_id":"7d3f9a","room":"a7f3d2e1"}
+    {"device":"RTX 4090, 24 GB","event":"found","name":"gpu-box","worker":"worker-1"}
+    {"event":"connecting"}
+    {"event":"connected","path":"webrtc"}
+    {"attached":false,"event":"accepted"}
+    {"done":0,"event":"sending","total":3420306}
+    {"done":1500000,"event":"sending","total":3420306}
+    {"done":3420306,"event":"sending","total":3420306}
+    {"seq":1,"at":0,"event":"phase","phase":"preparing"}
+    {"seq":1,"at":0,"event":"stage","index":0,"count":1,"name":"centroid"}
+    {"seq":1,"at":0,"event":"phase","phase":"importing"}
+    {"seq":1,"at":0,"event":"plan","epochs":2,"steps":20}
+    {"seq":1,"at":0,"event":"phase","phase":"training"}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":1,"loss":0.0251}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":10,"loss":0.0151}
+    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":20,"loss":0.0121}
+    {"seq":1,"at":0,"event":"epoch","epoch":0,"train_loss":0.0184,"val_loss":0.0117}
+    {"seq":1,"at":0,"event":"log","stream":"out","line":"a line of the trainer"}
+    {"seq":1,"at":0,"event":"batch","epoch":1,"batch":10,"loss":0.0098}
+    {"seq":1,"at":0,"event":"epoch","epoch":1,"train_loss":0.0101,"val_loss":0.0083}
+    {"seq":1,"at":0,"event":"phase","phase":"evaluating"}
+    {"seq":1,"at":0,"event":"phase","phase":"returning"}
+    {"seq":1,"at":0,"event":"end","end":{"state":"completed","stopped_early":false,"exit":0,"ended_at":0}}
+    {"done":0,"event":"receiving","total":1050000}
+    {"done":600000,"event":"receiving","total":1050000}
+    {"done":1050000,"event":"receiving","total":1050000}
+    {"bytes":1050000,"event":"landed","files":9,"folder":"models/flies"}
+    "#);
 }
 
 #[test]
 fn a_pipe_is_never_silent_for_a_minute() {
     let story = vec![(0, finding()), (0, found()), (100, phase(Phase::Importing))];
     let text = String::from_utf8(play(Mode::Plain, &story, 95_000)).expect("text");
-    assert_snapshot!(text, @"");
+    assert_snapshot!(text, @r"
+    Job 7d3f9a
+    Found gpu-box (RTX 4090, 24 GB)
+    Importing the trainer's libraries, 29 s
+    Importing the trainer's libraries, 59 s
+    Importing the trainer's libraries, 1 min 29 s
+    ");
 }
 
 #[test]
@@ -145,7 +263,24 @@ fn a_stall_is_said_in_words() {
         (100, Event::Sending { done: 0, total: 10_000_000 }),
         (1000, Event::Sending { done: 4_000_000, total: 10_000_000 }),
     ];
-    assert_snapshot!(frames(&play(TERMINAL, &story, 13_000)), @"");
+    assert_snapshot!(frames(&play(TERMINAL, &story, 13_000)), @r"
+           Found gpu-box (RTX 4090, 24 GB)
+    ~  Connecting to gpu-box, 0 s
+    ~     Sending [----------------]   0 %  0.0/10.0 MB  0 s
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  4.0 MB/s  2 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  2.0 MB/s  3 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  1.3 MB/s  5 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  1.0 MB/s  6 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  800.0 kB/s  8 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  666.7 kB/s  10 s left
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 6 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 7 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 8 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 9 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 10 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 11 s for gpu-box
+    ~     Sending [######----------]  40 %  4.0/10.0 MB  waiting 12 s for gpu-box
+    ");
 }
 
 #[test]
@@ -155,13 +290,31 @@ fn a_lost_link_is_not_a_lost_job() {
     story.push((24_000, lost()));
     story.push((30_000, Event::Connected { path: None }));
     story.push((30_500, job(What::Batch { epoch: 0, batch: 19, loss: Some(0.0121) })));
-    assert_snapshot!(frames(&play(TERMINAL, &story, 31_000)).split("Link lost").last().unwrap_or_default(), @"");
+    assert_snapshot!(frames(&play(TERMINAL, &story, 31_000)).split("Link lost").last().unwrap_or_default(), @r"
+     to gpu-box: nothing heard for 15 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 0 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 1 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 2 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 3 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 4 s; the job is most likely still running
+    ~Reconnecting to gpu-box, 5 s; the job is most likely still running
+     Reconnected to gpu-box after 6 s
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  8 s left
+    ~    Training epoch 1/2  step 19/20  loss 0.0121  15 s left
+    ");
 }
 
 #[test]
 fn waiting_says_why_and_where_in_line() {
     let story = vec![(0, finding()), (100, waiting(2)), (2000, waiting(1))];
-    assert_snapshot!(frames(&play(TERMINAL, &story, 3000)), @"");
+    assert_snapshot!(frames(&play(TERMINAL, &story, 3000)), @r"
+             Job 7d3f9a
+    ~     Finding a worker in a7f3d2e1, 0 s
+         Waiting for a worker: all that match are busy
+    ~     Waiting 0 s, place 2 in line: all that match are busy
+    ~     Waiting 1 s, place 1 in line: all that match are busy
+    ~     Waiting 2 s, place 1 in line: all that match are busy
+    ");
 }
 
 #[test]
@@ -178,7 +331,15 @@ fn two_models_have_their_own_epochs() {
         (5100, job(What::Warning { text: "the loss is not a number".to_owned() })),
         (6000, ended(EndState::Completed, true)),
     ];
-    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story, 7000)).expect("text"), @"");
+    assert_snapshot!(String::from_utf8(play(Mode::Plain, &story, 7000)).expect("text"), @r"
+    Found gpu-box (RTX 4090, 24 GB)
+    Model 1/2 centroid
+    Epoch 1/1  loss 0.1000  val loss 0.2000  1.0 s
+    Model 2/2 centered_instance
+    Epoch 1  loss NaN  val loss NaN  1.0 s
+    Warning the loss is not a number
+    Stopped early; the model is kept
+    ");
 }
 
 #[test]
