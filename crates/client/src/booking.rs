@@ -5,7 +5,8 @@ use std::pin::pin;
 use serde_json::{Value, json};
 use sleap_rtc_peer::client_pool::ClientEvent;
 use sleap_rtc_session::pool_client::{ClaimRequest, Fact, Failure};
-use sleap_rtc_wire::claim::Claimed;
+use sleap_rtc_session::pool_line::Cause;
+use sleap_rtc_wire::claim::{ClaimRefused, Claimed, Reason};
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{Filters, PeerId, PublicKey};
 use tokio::sync::mpsc::{Receiver, Sender};
@@ -42,6 +43,7 @@ impl Bookings<'_> {
                 None => return Ok(None),
                 // The line broke under the call; it is asked again as soon as there is a new one.
                 Some(Err(Failure::ServerLost(_))) => {}
+                Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused).await),
                 Some(Err(failure)) => return Err(self.member.failed(failure, None)),
                 Some(Ok(claimed)) => break claimed,
             }
@@ -58,10 +60,22 @@ impl Bookings<'_> {
 
     /// What the room knows of the worker. Only for people: without it, the worker is called by its id.
     async fn look_up(&mut self, worker: &PeerId) -> Option<PeerEntry> {
+        self.workers().await?.into_iter().find(|peer| peer.peer_id == *worker)
+    }
+
+    /// No worker; what is there instead is told to people.
+    async fn refused(&mut self, refused: ClaimRefused) -> TrainError {
+        let workers = match refused.reason {
+            Reason::NoMatchingWorker => self.workers().await.unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        TrainError::NoWorker { room: self.member.room.clone(), refused: Box::new(refused), there: there(&workers) }
+    }
+
+    async fn workers(&mut self) -> Option<Vec<PeerEntry>> {
         let pool = self.member.pool.clone();
         let filters = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
-        let peers = self.meanwhile(pool.discover(filters)).await?.ok()?;
-        peers.into_iter().find(|peer| peer.peer_id == *worker)
+        self.meanwhile(pool.discover(filters)).await?.ok()
     }
 
     /// Waits for a call while telling what the room says; `None` once the user wants something else.
@@ -88,12 +102,17 @@ async fn wish(wanted: &mut watch::Receiver<Wanted>) {
 /// What of the room's news a user may read.
 pub(crate) struct News {
     events: Receiver<ClientEvent>,
-    away: bool,
+    away: Option<Cause>,
 }
 
 impl News {
     pub(crate) const fn new(events: Receiver<ClientEvent>) -> Self {
-        Self { events, away: false }
+        Self { events, away: None }
+    }
+
+    /// Why the server cannot be reached now, if it cannot.
+    pub(crate) const fn away(&self) -> Option<&Cause> {
+        self.away.as_ref()
     }
 
     /// The next; for ever nothing once the line is over: the calls that fail by it say so. Cancel safe.
@@ -102,10 +121,11 @@ impl News {
             match self.events.recv().await {
                 Some(ClientEvent::Fact(Fact::Waiting(waiting))) => return TrainEvent::Waiting(waiting),
                 Some(ClientEvent::Fact(Fact::Away { cause, retry_in_ms, .. })) => {
-                    self.away = true;
-                    return TrainEvent::ServerAway { retry_ms: retry_in_ms, cause: cause.to_string() };
+                    let text = cause.to_string();
+                    self.away = Some(cause);
+                    return TrainEvent::ServerAway { retry_ms: retry_in_ms, cause: text };
                 }
-                Some(ClientEvent::Fact(Fact::Registered(_))) if std::mem::take(&mut self.away) => {
+                Some(ClientEvent::Fact(Fact::Registered(_))) if self.away.take().is_some() => {
                     return TrainEvent::ServerBack;
                 }
                 Some(_) => {}
@@ -113,6 +133,20 @@ impl News {
             }
         }
     }
+}
+
+/// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`.
+fn there(workers: &[PeerEntry]) -> Option<String> {
+    let memory = |entry: &PeerEntry| entry.metadata.property("gpu_memory_mb").and_then(Value::as_u64).unwrap_or(0);
+    let largest = workers.iter().max_by_key(|entry| memory(entry))?;
+    let count = match workers.len() {
+        1 => "1 worker is there".to_owned(),
+        n => format!("{n} workers are there"),
+    };
+    Some(match memory(largest) {
+        0 => format!("{count}, without a GPU"),
+        mb => format!("{count}; the largest GPU is that of {}, {mb} MB", name_of(largest)),
+    })
 }
 
 /// How people call a worker: the name that it was given, else its machine's, else its id.

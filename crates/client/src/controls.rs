@@ -37,7 +37,8 @@ impl Controls {
         self.0.send_modify(|wanted| wanted.cancel = true);
     }
 
-    /// Leave; the job goes on without us. While its files still go out it cannot: then as [`Controls::cancel`].
+    /// Leave; the job goes on without us. While its files still go out it cannot: then as [`Controls::cancel`]. After a cancel: do not
+    /// wait for the worker's word.
     pub fn leave(&self) {
         self.0.send_modify(|wanted| wanted.leave = true);
     }
@@ -56,9 +57,9 @@ impl Wanted {
         self.stop || self.cancel || self.leave
     }
 
-    /// Whether the user wants to leave, and nothing stronger.
+    /// Whether the user wants to leave.
     pub(crate) const fn leave(self) -> bool {
-        self.leave && !self.cancel
+        self.leave
     }
 
     /// The strongest wish about the job.

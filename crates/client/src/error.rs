@@ -93,6 +93,8 @@ pub enum TrainError {
         room: RoomId,
         /// What the server said.
         refused: Box<ClaimRefused>,
+        /// What workers are there, where none matches.
+        there: Option<String>,
     },
     /// Another call to the server or, over it, to the worker failed.
     #[error("{failure}")]

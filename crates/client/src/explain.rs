@@ -41,7 +41,7 @@ impl TrainError {
             Self::Input(error) => error.explained(),
             Self::Models(error) => error.explained(),
             Self::Server { server, room, cause } => server_gone(server, room, cause),
-            Self::NoWorker { room, refused } => no_worker(room, refused),
+            Self::NoWorker { room, refused, there } => no_worker(room, refused, there.as_deref()),
             Self::Call { server, worker, failure } => call(server, worker.as_deref(), failure),
             Self::Worker { job_id, worker, error } => worker_error(job_id, worker, error),
             Self::Failed { worker, terminal, folder, .. } => failed(worker, terminal, folder.as_deref()),
@@ -167,7 +167,7 @@ fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
     }
 }
 
-fn no_worker(room: &RoomId, refused: &ClaimRefused) -> Explained {
+fn no_worker(room: &RoomId, refused: &ClaimRefused, there: Option<&str>) -> Explained {
     let ClaimRefused { reason, matching, busy, message, .. } = refused;
     match reason {
         Reason::AllMatchingBusy => explained(
@@ -175,11 +175,18 @@ fn no_worker(room: &RoomId, refused: &ClaimRefused) -> Explained {
             format!("{busy} of {matching} that match are taken"),
             "see who trains: sleap-rtc status; or wait in line: --wait 30m",
         ),
-        Reason::NoMatchingWorker => explained(
-            format!("no worker in room {room} matches"),
-            message.clone(),
-            "see who is there: sleap-rtc status; on a GPU machine: sleap-rtc worker --gpu 0",
-        ),
+        Reason::NoMatchingWorker => match there {
+            None => explained(
+                format!("no worker is in room {room}"),
+                message.clone(),
+                "on a GPU machine, with this room's settings: sleap-rtc worker --gpu 0",
+            ),
+            Some(there) => explained(
+                format!("no worker in room {room} matches"),
+                there,
+                "ask for less: --min-gpu-memory, --tag; see who is there: sleap-rtc status",
+            ),
+        },
         Reason::TooManyClaims => explained(
             "you have too many trainings at once",
             message.clone(),

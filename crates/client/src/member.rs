@@ -48,7 +48,9 @@ impl Member {
             Failure::GivenUp(cause) | Failure::ServerLost(cause) => {
                 TrainError::Server { server, room: self.room.clone(), cause }
             }
-            Failure::Refused(refused) => TrainError::NoWorker { room: self.room.clone(), refused: Box::new(refused) },
+            Failure::Refused(refused) => {
+                TrainError::NoWorker { room: self.room.clone(), refused: Box::new(refused), there: None }
+            }
             failure => TrainError::Call { server, worker: worker.map(str::to_owned), failure: Box::new(failure) },
         }
     }

@@ -7,10 +7,12 @@ use std::time::Duration;
 use serde_json::json;
 use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_peer::disk::{Sources, hash_files};
+use sleap_rtc_session::job_client::BadPlan;
 use sleap_rtc_session::pool_client::ClaimRequest;
 use sleap_rtc_session::{DiskAnswer, Plan as SessionPlan};
 use sleap_rtc_wire::job::{JobSpec, TrainOptions};
-use sleap_rtc_wire::manifest::FileEntry;
+use sleap_rtc_wire::manifest::{FileEntry, check_files, total};
+use sleap_rtc_wire::peer::Submission;
 use sleap_rtc_wire::{Filters, JobId};
 use tokio::sync::mpsc::{self, Sender};
 
@@ -20,7 +22,7 @@ use crate::controls::Controls;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
 use crate::jobs::JobFile;
-use crate::local::{Input, Plan};
+use crate::local::{Input, Plan, PlannedFile};
 use crate::member::Member;
 use crate::outcome::TrainOutcome;
 use crate::results::Results;
@@ -72,7 +74,7 @@ pub async fn train(
     let job_id = new_job_id()?;
     tell(&events, TrainEvent::Reading { labels: request.labels.clone() }).await;
     let prepared = Prepared::make(request, job_id, Clock::start()).await?;
-    let (files, bytes) = (prepared.entries.len(), prepared.plan.total_len());
+    let (files, bytes) = (prepared.entries.len(), total(&prepared.entries));
     tell(&events, TrainEvent::Planned { files, bytes }).await;
     let outcome = prepared.run(config, &events, &controls).await;
     if let Err(error) = crate::jobs::prune(&config.home) {
@@ -97,7 +99,7 @@ struct Prepared {
     request: TrainRequest,
     job_id: JobId,
     run_name: String,
-    plan: Plan,
+    spec: JobSpec,
     entries: Vec<FileEntry>,
     sources: Sources,
     results: Results,
@@ -115,11 +117,13 @@ impl Prepared {
                 None => run_name::default(clock.now(), &subject(&plan, &request)),
             };
             let models = std::path::absolute(&request.models).unwrap_or_else(|_| request.models.clone());
+            let entry = |file: &PlannedFile| FileEntry { path: file.name.clone(), size: file.len };
+            let entries: Vec<_> = plan.files.iter().map(entry).collect();
+            let spec = spec(&request, &plan, &job_id, &run_name);
+            check(&spec, &entries)?;
             let results = Results::open(models, &run_name, &job_id)?;
-            let entry = |file: &crate::local::PlannedFile| FileEntry { path: file.name.clone(), size: file.len };
-            let entries = plan.files.iter().map(entry).collect();
             let sources = plan.files.iter().map(|file| (file.name.clone(), file.local.clone())).collect();
-            Ok(Self { request, job_id, run_name, plan, entries, sources: Arc::new(sources), results, clock })
+            Ok(Self { request, job_id, run_name, spec, entries, sources: Arc::new(sources), results, clock })
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| TrainError::Internal(error.to_string()))?
     }
@@ -146,7 +150,6 @@ impl Prepared {
         };
         let news = bookings.news;
         let file = self.job_file(&member, &booked);
-        let spec = self.spec();
         let watch = Watch {
             config,
             member: &member,
@@ -156,7 +159,7 @@ impl Prepared {
             clock: self.clock,
             job: Job { file, results: Some(self.results), fresh: true },
         };
-        let plan = SessionPlan::Submit { job: Box::new(spec), files: self.entries };
+        let plan = SessionPlan::Submit { job: Box::new(self.spec), files: self.entries };
         watch.see_through(plan, self.sources, (to_session, answers)).await
     }
 
@@ -195,20 +198,28 @@ impl Prepared {
             folder: None,
         }
     }
+}
 
-    fn spec(&self) -> JobSpec {
-        JobSpec {
-            job_id: self.job_id.clone(),
-            attempt: 1,
-            trainer: TRAINER.to_owned(),
-            run_name: self.run_name.clone(),
-            labels: self.plan.labels.clone(),
-            val_labels: None,
-            videos: self.plan.videos.clone(),
-            stages: self.plan.stages.clone(),
-            options: self.request.options.clone(),
-        }
+/// The job as the worker gets it.
+fn spec(request: &TrainRequest, plan: &Plan, job_id: &JobId, run_name: &str) -> JobSpec {
+    JobSpec {
+        job_id: job_id.clone(),
+        attempt: 1,
+        trainer: TRAINER.to_owned(),
+        run_name: run_name.to_owned(),
+        labels: plan.labels.clone(),
+        val_labels: None,
+        videos: plan.videos.clone(),
+        stages: plan.stages.clone(),
+        options: request.options.clone(),
     }
+}
+
+/// What the session would refuse after a worker is booked is refused now.
+fn check(spec: &JobSpec, files: &[FileEntry]) -> Result<(), BadPlan> {
+    let bytes = check_files(files)?;
+    Submission { job: spec.clone(), files: files.len() as u32, bytes }.frames()?;
+    Ok(())
 }
 
 /// What a run is named after: its only model, else its labels.

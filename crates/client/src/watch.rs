@@ -5,7 +5,7 @@ mod session;
 
 use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_peer::disk::{Disk, Sources};
-use sleap_rtc_session::{DiskAnswer, JobClient, Outcome, Plan, TransferError};
+use sleap_rtc_session::{ClientError, DiskAnswer, JobClient, Outcome, Plan, TransferError};
 use sleap_rtc_wire::job::{EndState, Terminal};
 use sleap_rtc_wire::manifest::Hash;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -81,10 +81,12 @@ impl Watch<'_> {
     pub(crate) async fn command(mut self, plan: Plan) -> Result<CommandOutcome, TrainError> {
         let (to_session, answers) = channel(ANSWERS);
         let ended = self.watch(plan, Sources::default(), to_session, answers).await;
-        let JobFile { job_id, worker, worker_name, .. } = self.job.file;
         match ended? {
-            Outcome::Obeyed { wish, end } => Ok(CommandOutcome { job_id, worker, worker_name, wish, end }),
-            Outcome::Failed(error) => Err(TrainError::Worker { job_id, worker: worker_name, error }),
+            Outcome::Obeyed { wish, end } => {
+                let JobFile { job_id, worker, worker_name, .. } = self.job.file;
+                Ok(CommandOutcome { job_id, worker, worker_name, wish, end })
+            }
+            Outcome::Failed(error) => Err(self.failed(error)),
             Outcome::Ended { .. } | Outcome::Left => {
                 Err(TrainError::Internal("a command ended as if it had watched".to_owned()))
             }
@@ -133,6 +135,15 @@ impl Watch<'_> {
             None => None,
         };
         Ok((client, disk))
+    }
+
+    fn failed(&self, error: ClientError) -> TrainError {
+        // Without the server nobody can be reached.
+        if let (ClientError::Unreachable { .. }, Some(cause)) = (&error, self.news.away()) {
+            let (server, room) = (self.member.server.clone(), self.member.room.clone());
+            return TrainError::Server { server, room, cause: cause.clone() };
+        }
+        TrainError::Worker { job_id: self.job.file.job_id.clone(), worker: self.job.file.worker_name.clone(), error }
     }
 
     /// Whether what has come of the results is kept for the next try.

@@ -178,17 +178,13 @@ impl<'a, 'b> Session<'a, 'b> {
     }
 
     fn wanted(&mut self, wanted: Wanted) {
-        let wish = if wanted.leave() {
-            if self.sent {
-                return self.give(ClientInput::Leave);
-            }
-            // Without us the worker would wait for files that do not come.
-            Some(Wish::Cancel)
-        } else {
-            wanted.wish()
-        };
-        if let Some(wish) = wish {
+        // Without us the worker would wait for files that do not come.
+        let must_cancel = wanted.leave() && !self.sent;
+        if let Some(wish) = wanted.wish().or(must_cancel.then_some(Wish::Cancel)) {
             self.give(ClientInput::Wish(wish));
+        }
+        if wanted.leave() && (self.sent || wanted.wish() == Some(Wish::Cancel)) {
+            self.give(ClientInput::Leave);
         }
     }
 

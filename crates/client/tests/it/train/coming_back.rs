@@ -1,6 +1,7 @@
 //! Cut links, servers that are away, users who leave.
 
-use sleap_rtc_client::{Controls, TrainEvent, TrainOutcome, attach};
+use sleap_rtc_client::local::LandingError;
+use sleap_rtc_client::{Controls, TrainError, TrainEvent, TrainOutcome, attach};
 use sleap_rtc_wire::job::What;
 use tokio::sync::mpsc;
 
@@ -9,7 +10,7 @@ use super::worker::{Files, Script, TestWorker, noise};
 use crate::data;
 
 fn model() -> Files {
-    [("best.ckpt".to_owned(), noise(3, 24 << 20)), ("log.txt".to_owned(), b"done\n".to_vec())].into()
+    [("best.ckpt".to_owned(), noise(3, 12 << 20)), ("log.txt".to_owned(), b"done\n".to_vec())].into()
 }
 
 fn is_training(event: &TrainEvent) -> bool {
@@ -108,6 +109,20 @@ async fn who_leaves_comes_back_for_the_results() {
 }
 
 #[tokio::test]
+async fn who_has_cancelled_need_not_wait_for_a_worker_that_is_away() {
+    let lab = Lab::new().await;
+    let script = Script { holds: true, ..Script::leaves(model()) };
+    let _worker = TestWorker::join(&lab, "gpu1", script).await;
+    let mut training = start(lab.config(), lab.request());
+    training.until(is_training).await;
+    lab.network.kill();
+    training.until(|event| matches!(event, TrainEvent::Reconnecting { .. })).await;
+    training.controls.cancel();
+    training.controls.leave();
+    assert!(matches!(training.end().await.unwrap(), TrainOutcome::Left { .. }));
+}
+
+#[tokio::test]
 async fn a_client_that_is_killed_while_results_come_gets_the_rest_later() {
     let lab = Lab::new().await;
     let _worker = TestWorker::join(&lab, "gpu1", Script::leaves(model())).await;
@@ -127,7 +142,14 @@ async fn a_client_that_is_killed_while_results_come_gets_the_rest_later() {
         }
         first
     });
-    let outcome = attach(&lab.config(), None, events, Controls::new()).await.unwrap();
+    let outcome = loop {
+        match attach(&lab.config(), None, events.clone(), Controls::new()).await {
+            // The thread of the disk ends a little later than the task.
+            Err(TrainError::Models(LandingError::InUse(_))) => tokio::task::yield_now().await,
+            outcome => break outcome.unwrap(),
+        }
+    };
+    drop(events);
     assert_home(&lab, &outcome);
     assert!(first.await.unwrap().unwrap() > 4 << 20, "what had come is not sent again");
 }

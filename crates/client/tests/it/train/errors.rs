@@ -98,7 +98,10 @@ async fn no_worker() {
     let worker = TestWorker::join(&lab, "gpu1", script).await;
     let mut large = lab.request();
     large.min_gpu_memory_mb = Some(24_000);
-    assert_eq!(refused(large).await, (Reason::NoMatchingWorker, 0, 0));
+    let error = start(lab.config(), large).end().await.unwrap_err();
+    let (code, text) = told(&error);
+    assert_eq!(code, Code::NoWorker);
+    assert!(text.contains("1 worker is there; the largest GPU is that of gpu-box, 8188 MB"), "{text}");
 
     let mut first = start(lab.config(), lab.request());
     first.until(is_training).await;
@@ -108,6 +111,28 @@ async fn no_worker() {
     worker.finish();
     first.end().await.unwrap();
     assert_eq!(lab.landings(), ["run"]);
+}
+
+#[tokio::test]
+async fn a_server_that_goes_while_a_worker_is_connected_to() {
+    let mut lab = Lab::new().await;
+    let _worker = TestWorker::join(&lab, "gpu1", Script::leaves(model())).await;
+    let mut config = lab.config();
+    config.times.connect_ms = 1_000;
+    lab.network.kill();
+    let mut training = start(config, lab.request());
+    training.until(|event| matches!(event, TrainEvent::Connecting)).await;
+    lab.stop_server().await;
+    let error = training.end().await.unwrap_err();
+    // A server that ends in good order may still say that the worker's claim is over.
+    match told(&error) {
+        (Code::ServerUnreachable, text) => {
+            assert!(text.contains("cannot be reached") && text.contains("cause: connection lost"), "{text}");
+        }
+        (Code::WorkerUnreachable, text) => assert!(text.contains("the claim ended"), "{text}"),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(lab.landings(), [""; 0]);
 }
 
 #[tokio::test]
