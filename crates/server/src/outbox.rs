@@ -1,12 +1,11 @@
 //! What waits to be written to one connection: bounded, so that a slow reader costs a known amount and delays nobody.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sleap_rtc_room::CloseReason;
 use sleap_rtc_wire::{Text, ToPeer, limits};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
 
 /// Frames that may wait, whatever their size: an empty frame is not free either.
 const FRAMES: usize = 65_536;
@@ -78,7 +77,8 @@ pub(crate) struct Outbox {
     queue: Mutex<Queue>,
     ready: Notify,
     cut: Notify,
-    registered: AtomicBool,
+    /// Held until a room has taken the connection's peer in.
+    unregistered: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
 #[derive(Debug, Default)]
@@ -91,6 +91,11 @@ struct Queue {
 }
 
 impl Outbox {
+    /// Of a connection that has still to register.
+    pub(crate) fn new(unregistered: OwnedSemaphorePermit) -> Self {
+        Self { unregistered: Mutex::new(Some(unregistered)), ..Self::default() }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         // Every change under this lock is complete before anything in it can panic.
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
@@ -157,13 +162,17 @@ impl Outbox {
         self.cut.notified().await;
     }
 
-    /// A room has taken the connection's peer in.
+    /// A room has taken the connection's peer in: it makes room for others who want to register.
     pub(crate) fn set_registered(&self) {
-        self.registered.store(true, Ordering::Release);
+        drop(self.unregistered().take());
     }
 
     pub(crate) fn is_registered(&self) -> bool {
-        self.registered.load(Ordering::Acquire)
+        self.unregistered().is_none()
+    }
+
+    fn unregistered(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.unregistered.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -30,17 +30,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Speaks with one peer until either side ends it. Dropping the future at any point leaves the room as well.
 pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: IpAddr, unregistered: OwnedSemaphorePermit) {
     let conn = app.next_conn();
-    let outbox = Arc::new(Outbox::default());
+    let outbox = Arc::new(Outbox::new(unregistered));
     let (mut sink, stream) = socket.split();
-    let mut reader = Reader {
-        app: &app,
-        conn,
-        address,
-        outbox: &outbox,
-        seat: None,
-        unregistered: Some(unregistered),
-        heard: Instant::now(),
-    };
+    let mut reader = Reader { app: &app, conn, address, outbox: &outbox, seat: None, heard: Instant::now() };
     let end = tokio::select! {
         end = reader.run(stream) => end,
         end = write(&mut sink, &outbox) => end,
@@ -97,8 +89,6 @@ struct Reader<'a> {
     address: IpAddr,
     outbox: &'a Arc<Outbox>,
     seat: Option<Seat>,
-    /// Given back when the connection has registered.
-    unregistered: Option<OwnedSemaphorePermit>,
     heard: Instant,
 }
 
@@ -132,15 +122,8 @@ impl Reader<'_> {
         }
     }
 
-    fn is_registered(&mut self) -> bool {
-        if self.unregistered.is_some() && self.outbox.is_registered() {
-            self.unregistered = None;
-        }
-        self.unregistered.is_none()
-    }
-
     fn look(&mut self) -> Option<End> {
-        if !self.is_registered() {
+        if !self.outbox.is_registered() {
             return Some(End::Unregistered);
         }
         let quiet = self.heard.elapsed();
@@ -152,7 +135,7 @@ impl Reader<'_> {
 
     /// No error of the peer's ends its connection.
     async fn message(&mut self, bytes: Bytes) -> Result<(), ErrorFrame> {
-        if bytes.len() > limits::FIRST_FRAME && !self.is_registered() {
+        if bytes.len() > limits::FIRST_FRAME && !self.outbox.is_registered() {
             let text =
                 format!("frame of {} bytes, at most {} before you are registered", bytes.len(), limits::FIRST_FRAME);
             return Err(ErrorFrame::new(Code::TooLarge, text));

@@ -1,0 +1,188 @@
+//! A store that does not answer: what is refused, what goes on, and that nothing is confirmed that is lost.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde_json::json;
+use sleap_rtc_identity::{Identity, IdentityError, KeyProof, SignedIn, Subject};
+use sleap_rtc_server::Ports;
+use sleap_rtc_store::{ExpiredAfter, IdentityAfter, Store, StoreError};
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::{MemberId, PublicKey, RoomId, Time};
+
+use crate::rig::{Installation, Peer, Socket, TestServer, register};
+
+/// A store behind a wire that can be cut. Reads that decide go through it as well.
+struct Cuttable {
+    inner: Arc<dyn Store>,
+    cut: Arc<AtomicBool>,
+}
+
+impl Cuttable {
+    fn check(&self) -> Result<(), StoreError> {
+        if self.cut.load(Ordering::SeqCst) { Err(StoreError::Unavailable("cut".to_owned())) } else { Ok(()) }
+    }
+}
+
+#[async_trait::async_trait]
+impl Store for Cuttable {
+    async fn room(&self, room: &RoomId) -> Result<Option<RoomRecord>, StoreError> {
+        self.check()?;
+        self.inner.room(room).await
+    }
+
+    async fn rooms(&self, after: Option<&RoomId>, limit: usize) -> Result<Vec<RoomRecord>, StoreError> {
+        self.check()?;
+        self.inner.rooms(after, limit).await
+    }
+
+    async fn expired_rooms(
+        &self,
+        now: Time,
+        after: Option<&ExpiredAfter>,
+        limit: usize,
+    ) -> Result<Vec<RoomRecord>, StoreError> {
+        self.check()?;
+        self.inner.expired_rooms(now, after, limit).await
+    }
+
+    async fn membership(&self, room: &RoomId, member: &MemberId) -> Result<Option<MembershipRecord>, StoreError> {
+        self.check()?;
+        self.inner.membership(room, member).await
+    }
+
+    async fn members(&self, room: &RoomId) -> Result<Vec<MembershipRecord>, StoreError> {
+        self.check()?;
+        self.inner.members(room).await
+    }
+
+    async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError> {
+        self.check()?;
+        self.inner.memberships(member).await
+    }
+
+    async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError> {
+        self.check()?;
+        self.inner.identity(member).await
+    }
+
+    async fn identities_before(
+        &self,
+        kind: IdentityKind,
+        before: Time,
+        after: Option<&IdentityAfter>,
+        limit: usize,
+    ) -> Result<Vec<IdentityRecord>, StoreError> {
+        self.check()?;
+        self.inner.identities_before(kind, before, after, limit).await
+    }
+
+    async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
+        self.check()?;
+        self.inner.apply(changes).await
+    }
+}
+
+async fn cuttable() -> (TestServer, Arc<AtomicBool>) {
+    let cut = Arc::new(AtomicBool::new(false));
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let change = |ports: Ports| {
+        let store: Arc<dyn Store> = Arc::new(Cuttable { inner: ports.store, cut: cut.clone() });
+        let key = folder.path().join("data/server.key");
+        let identity = Arc::new(sleap_rtc_identity::Local::open(&key, store.clone()).unwrap());
+        Ports { store, identity }
+    };
+    (TestServer::on(folder.clone(), |_| {}, change).await, cut)
+}
+
+const UNAVAILABLE: &str = "STORE_UNAVAILABLE";
+
+#[tokio::test]
+async fn nothing_is_confirmed_and_never_401_while_the_store_is_gone() {
+    let (server, cut) = cuttable().await;
+    let room = server.room().await;
+    let token = room.maker.sign_in(&server).await;
+    cut.store(true, Ordering::SeqCst);
+    let unavailable = (503, UNAVAILABLE.to_owned());
+    assert_eq!(server.post("/anonymous-signin").send().await.error(), unavailable);
+    assert_eq!(server.post("/create-room").bearer(&token).send().await.error(), unavailable);
+    let body = json!({"room_id": room.id});
+    assert_eq!(server.post("/extend-room").bearer(&token).json(&body).send().await.error(), unavailable);
+    assert_eq!(server.post("/delete-peers-and-room").bearer(&token).json(&body).send().await.error(), unavailable);
+    assert_eq!(server.get("/ready").send().await.error(), unavailable);
+    assert_eq!(server.get("/health").send().await.status, 200, "the process lives");
+    let mut socket = Socket::open(server.ws, "/").await;
+    socket.send(register(&room, &token, json!({"peer_id": "gpu1"}))).await;
+    assert_eq!(socket.error().await.0, UNAVAILABLE);
+    cut.store(false, Ordering::SeqCst);
+    socket.send(register(&room, &token, json!({"peer_id": "gpu1"}))).await;
+    socket.expect("registered_auth").await;
+    assert_eq!(server.get("/ready").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn connected_peers_do_not_notice() {
+    let (server, cut) = cuttable().await;
+    let room = server.room().await;
+    let mut worker = Peer::worker(&server, &room, "gpu1").await;
+    let mut client = Peer::client(&server, &room, "laptop").await;
+    cut.store(true, Ordering::SeqCst);
+    client.say("gpu1", json!("hello")).await;
+    worker.socket.expect("peer_message").await;
+    let update = json!({"type": "update_metadata", "peer_id": "gpu1", "metadata": {"properties": {"x": 1}}});
+    worker.socket.send(update).await;
+    worker.socket.expect("metadata_updated").await;
+    assert_eq!(client.discover(json!({"x": 1})).await, ["gpu1"]);
+}
+
+/// An identity port of its own, to see that the server knows nothing but the port.
+struct Fixed;
+
+#[async_trait::async_trait]
+impl Identity for Fixed {
+    async fn sign_in_anonymous(&self, _: Time) -> Result<SignedIn, IdentityError> {
+        Err(IdentityError::Random("none left".to_owned()))
+    }
+
+    async fn key_nonce(&self, _: PublicKey, _: Time) -> Result<String, IdentityError> {
+        Ok("nonce".to_owned())
+    }
+
+    async fn sign_in_key(&self, _: KeyProof, _: Time) -> Result<SignedIn, IdentityError> {
+        Err(IdentityError::TooMany)
+    }
+
+    async fn verify(&self, _: &str, _: Time) -> Result<Subject, IdentityError> {
+        Err(IdentityError::TokenExpired)
+    }
+
+    async fn forget(&self, _: &MemberId) -> Result<(), IdentityError> {
+        Ok(())
+    }
+
+    async fn anonymous_before(
+        &self,
+        _: Time,
+        _: Option<&IdentityAfter>,
+        _: usize,
+    ) -> Result<Vec<IdentityRecord>, IdentityError> {
+        Ok(Vec::new())
+    }
+}
+
+#[tokio::test]
+async fn each_fault_of_the_identity_port_has_its_status() {
+    let folder = Arc::new(tempfile::tempdir().unwrap());
+    let change = |ports: Ports| Ports { identity: Arc::new(Fixed), ..ports };
+    let server = TestServer::on(folder, |_| {}, change).await;
+    let anonymous = server.post("/anonymous-signin").send().await;
+    assert_eq!(anonymous.error(), (500, "INTERNAL".to_owned()));
+    assert!(anonymous.body.contains("Anonymous sign-in failed: "));
+    let (who, audience) = (Installation::new(), server.http.to_string());
+    let body =
+        json!({"public_key": who.key(), "nonce": "n", "audience": audience, "signature": who.sign(&audience, "n")});
+    assert_eq!(server.post("/key-signin").json(&body).send().await.error(), (429, "RATE_LIMITED".to_owned()));
+    let expired = server.post("/create-room").bearer("t").send().await;
+    assert_eq!(expired.error(), (401, "AUTH_FAILED".to_owned()));
+    assert!(expired.body.contains("Token verification failed: token has expired"));
+}

@@ -1,0 +1,11 @@
+//! A server of its own for every test, and those who talk to it.
+
+mod http;
+mod installation;
+mod peer;
+mod server;
+
+pub(crate) use http::Request;
+pub(crate) use installation::Installation;
+pub(crate) use peer::{Peer, Socket, register};
+pub(crate) use server::{MadeRoom, TestServer, eventually, text};

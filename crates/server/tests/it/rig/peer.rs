@@ -1,0 +1,134 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::server::MadeRoom;
+use super::{Installation, TestServer};
+
+/// Longer than any answer takes, for tests that would otherwise hang.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A signaling socket.
+pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Socket {
+    pub(crate) async fn open(address: SocketAddr, path: &str) -> Self {
+        Self(connect_async(format!("ws://{address}{path}")).await.unwrap().0)
+    }
+
+    pub(crate) async fn send(&mut self, frame: Value) {
+        self.send_text(&frame.to_string()).await;
+    }
+
+    pub(crate) async fn send_text(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// The next frame, or the reason why there is none. The server's pings want no answer, and get none here.
+    pub(crate) async fn next(&mut self) -> Result<Value, Option<CloseFrame>> {
+        timeout(PATIENCE, self.next_but_pings()).await.expect("an answer in time")
+    }
+
+    async fn next_but_pings(&mut self) -> Result<Value, Option<CloseFrame>> {
+        loop {
+            match self.0.next().await {
+                Some(Ok(Message::Text(text))) if text == r#"{"type":"ping"}"# => {}
+                Some(Ok(Message::Text(text))) => return Ok(serde_json::from_str(&text).unwrap()),
+                Some(Ok(Message::Close(frame))) => return Err(frame),
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
+    pub(crate) async fn frame(&mut self) -> Value {
+        self.next().await.expect("a frame")
+    }
+
+    /// The next frame, which must be of this type.
+    pub(crate) async fn expect(&mut self, kind: &str) -> Value {
+        let frame = self.frame().await;
+        assert_eq!(frame["type"], kind, "{frame}");
+        frame
+    }
+
+    /// The next frame, which must be an error: its code and text.
+    pub(crate) async fn error(&mut self) -> (String, String) {
+        let frame = self.expect("error").await;
+        assert_eq!(frame["reason"], frame["message"], "both texts are the same");
+        (frame["code"].as_str().unwrap().to_owned(), frame["reason"].as_str().unwrap().to_owned())
+    }
+
+    /// The code with which the server closes.
+    pub(crate) async fn closed(&mut self) -> u16 {
+        loop {
+            match self.next().await {
+                Ok(_) => {}
+                Err(frame) => return frame.expect("a close frame").code.into(),
+            }
+        }
+    }
+}
+
+/// A registered peer.
+pub(crate) struct Peer {
+    pub(crate) id: String,
+    pub(crate) socket: Socket,
+    pub(crate) registered: Value,
+}
+
+impl Peer {
+    pub(crate) async fn worker(server: &TestServer, room: &MadeRoom, id: &str) -> Self {
+        let metadata = json!({"tags": ["sleap-rtc"], "properties": {"status": "available", "gpu_memory_mb": 24576}});
+        Self::join(server, room, &Installation::new(), json!({"peer_id": id, "role": "worker", "metadata": metadata}))
+            .await
+    }
+
+    pub(crate) async fn client(server: &TestServer, room: &MadeRoom, id: &str) -> Self {
+        Self::join(server, room, &Installation::new(), json!({"peer_id": id, "role": "client"})).await
+    }
+
+    /// Registers with the fields given and those that are missing.
+    pub(crate) async fn join(server: &TestServer, room: &MadeRoom, who: &Installation, fields: Value) -> Self {
+        let mut socket = Socket::open(server.ws, "/").await;
+        let register = register(room, &who.sign_in(server).await, fields);
+        let id = register["peer_id"].as_str().unwrap().to_owned();
+        socket.send(register).await;
+        let registered = socket.expect("registered_auth").await;
+        Self { id, socket, registered }
+    }
+
+    pub(crate) async fn discover(&mut self, filters: Value) -> Vec<String> {
+        self.socket.send(json!({"type": "discover_peers", "from_peer_id": self.id, "filters": filters})).await;
+        let list = self.socket.expect("peer_list").await;
+        let ids = list["peers"].as_array().unwrap().iter().map(|peer| peer["peer_id"].as_str().unwrap().to_owned());
+        ids.collect()
+    }
+
+    pub(crate) async fn say(&mut self, to: &str, payload: Value) {
+        let message = json!({"type": "peer_message", "from_peer_id": self.id, "to_peer_id": to, "payload": payload});
+        self.socket.send(message).await;
+    }
+}
+
+/// A `register` frame.
+pub(crate) fn register(room: &MadeRoom, id_token: &str, fields: Value) -> Value {
+    let mut frame = json!({
+        "type": "register",
+        "room_id": room.id,
+        "token": room.token,
+        "id_token": id_token,
+        "features": ["claims/1"],
+    });
+    if let (Value::Object(frame), Value::Object(fields)) = (&mut frame, fields) {
+        frame.extend(fields);
+    }
+    frame
+}
