@@ -1,0 +1,168 @@
+//! A laboratory in one temporary folder: a server, workers and laptops as real processes of the real program.
+//!
+//! Nothing here sleeps for a time: everything waits for a condition, with a deadline that only a broken program meets. When a
+//! [`House`] is left, it looks for processes that were left behind in it, and fails if there are any.
+
+pub(crate) mod binary;
+pub(crate) mod desk;
+pub(crate) mod disk;
+pub(crate) mod leftovers;
+pub(crate) mod program;
+pub(crate) mod story;
+pub(crate) mod wait;
+pub(crate) mod worker;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) use desk::Desk;
+pub(crate) use program::{Ended, Program};
+pub(crate) use story::Story;
+pub(crate) use wait::until;
+pub(crate) use worker::Worker;
+
+/// The repository's example data.
+pub(crate) fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples").join(name)
+}
+
+/// The folder, and what its server and room are called.
+pub(crate) struct House {
+    folder: TempDir,
+    server: Option<Program>,
+    address: Address,
+    environment: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Address {
+    http: String,
+    ws: String,
+}
+
+impl House {
+    /// An empty one.
+    pub(crate) fn empty() -> Self {
+        let folder = tempfile::Builder::new().prefix("sleap-rtc-e2e-").tempdir().expect("a folder");
+        Self { folder, server: None, address: Address::default(), environment: Vec::new() }
+    }
+
+    /// One with a server, but no room yet.
+    pub(crate) fn with_server() -> Self {
+        let mut house = Self::empty();
+        house.start_server("0", "0");
+        house.set("SLEAP_RTC_SERVER", &house.address.http.clone());
+        house
+    }
+
+    /// One with a server and a room that every desk knows.
+    pub(crate) fn with_room() -> Self {
+        let mut house = Self::with_server();
+        house.make_room(&["--name", "lab"]);
+        house
+    }
+
+    /// Makes a room and tells every desk that comes later.
+    pub(crate) fn make_room(&mut self, arguments: &[&str]) -> Value {
+        let admin = self.desk("admin");
+        let made = admin.run(&[&["--json", "room", "create"], arguments].concat()).good();
+        let room = made.events().into_iter().find(|event| event["event"] == "room_created").expect("a room");
+        self.set("SLEAP_RTC_ROOM_ID", room["room_id"].as_str().expect("an id"));
+        self.set("SLEAP_RTC_ROOM_TOKEN", room["token"].as_str().expect("a token"));
+        room
+    }
+
+    fn start_server(&mut self, http: &str, ws: &str) {
+        let data = self.path().join("server").display().to_string();
+        let arguments = [
+            "--json", "server", "--listen", "127.0.0.1", "--http-port", http, "--ws-port", ws, "--data", &data,
+            "--until-eof",
+        ];
+        let server = self.desk("admin").start(&arguments);
+        let listening = server.event("listening");
+        let text = |name: &str| listening[name].as_str().expect("an address").to_owned();
+        self.address = Address { http: text("http"), ws: text("ws") };
+        self.server = Some(server);
+    }
+
+    /// Ends the server as a power cut does.
+    pub(crate) fn kill_server(&mut self) {
+        self.server.take().expect("a server").kill();
+    }
+
+    /// Starts it again, on the same ports and data.
+    pub(crate) fn restart_server(&mut self) {
+        let port = |url: &str| url.rsplit(':').next().expect("a port").to_owned();
+        let (http, ws) = (port(&self.address.http), port(&self.address.ws));
+        self.start_server(&http, &ws);
+    }
+
+    /// The server's HTTP address.
+    pub(crate) fn http(&self) -> &str {
+        &self.address.http
+    }
+
+    /// The server's WebSocket address.
+    pub(crate) fn ws(&self) -> &str {
+        &self.address.ws
+    }
+
+    /// What every desk that comes later has in its environment.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.retain(|(known, _)| known != name);
+        self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// A value of the environment.
+    pub(crate) fn get(&self, name: &str) -> &str {
+        self.environment.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// A place of work with a home, and so an installation, of its own. The same name is the same place.
+    pub(crate) fn desk(&self, name: &str) -> Desk {
+        Desk::new(self.path().join(name), self.environment.clone())
+    }
+
+    /// A worker on the CPU with the stand-in for its trainer, in the room and waiting.
+    pub(crate) fn worker(&self) -> Worker {
+        self.worker_with(&[])
+    }
+
+    /// The same with faults and delays of the stand-in.
+    pub(crate) fn worker_with(&self, knobs: &[(&str, &str)]) -> Worker {
+        Worker::start(self, "gpu-box", knobs)
+    }
+
+    /// The folder.
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The line of `status` about each worker, as a laptop sees it.
+    pub(crate) fn workers(&self) -> Vec<Value> {
+        let seen = self.desk("onlooker").run(&["--json", "status"]).good();
+        seen.events().into_iter().filter(|peer| peer["role"] == "worker").collect()
+    }
+
+    /// What the only worker says it is: `available`, …; `gone` if there is none.
+    pub(crate) fn status(&self) -> String {
+        self.workers().first().map_or("gone".to_owned(), |worker| worker["status"].as_str().unwrap_or("?").to_owned())
+    }
+
+    /// Waits until the only worker says so.
+    pub(crate) fn until_status(&self, wanted: &str) {
+        until(&format!("the worker is {wanted}"), || (self.status() == wanted).then_some(()));
+    }
+}
+
+impl Drop for House {
+    fn drop(&mut self) {
+        drop(self.server.take());
+        let left = leftovers::after_a_while(self.path());
+        if !std::thread::panicking() {
+            assert!(left.is_empty(), "processes were left behind: {left:#?}");
+        }
+    }
+}
