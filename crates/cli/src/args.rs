@@ -196,6 +196,9 @@ pub struct TrainArgs {
     /// How long to wait for a worker if none is free: 30s, 10m, 2h.
     #[arg(long, value_name = "TIME", default_value = "0s", help_heading = "Worker", value_parser = wait)]
     pub wait: Duration,
+    /// Leave when standard input closes, so that a program that started this one never leaves it behind.
+    #[arg(long, hide = true)]
+    pub until_eof: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub connect: Connect,

@@ -41,6 +41,7 @@ pub(crate) async fn follow(
     mut events: Receiver<TrainEvent>,
     controls: Controls,
     job: Option<String>,
+    until_eof: bool,
     printer: Printer,
 ) -> CliResult<Exit> {
     let (mode, out): (Mode, Out) = if printer.json() {
@@ -55,7 +56,7 @@ pub(crate) async fn follow(
     let mut follower = Follower { printer, screen: Screen::new(mode, out), start, controls, pressed: 0, job, accepted };
     tokio::pin!(training);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    let mut ending = std::pin::pin!(lifecycle::ending(false));
+    let mut ending = std::pin::pin!(lifecycle::ending(until_eof));
     let outcome = loop {
         tokio::select! {
             Some(event) = events.recv() => follower.event(&event),
@@ -134,7 +135,8 @@ impl Follower {
                     "folder": folder,
                 }));
                 // On a terminal the last line has said it already.
-                if !printer.json() && !(printer.terminal() && io::stdout().is_terminal()) {
+                let said = printer.terminal() && io::stdout().is_terminal();
+                if !printer.json() && !said {
                     printer.result(&clean(&folder));
                 }
                 Ok(Exit::Ok)
@@ -156,7 +158,7 @@ impl Follower {
 /// What the first Ctrl-C says.
 pub fn how_to_go_on(job: &str) -> [String; 2] {
     [
-        format!("The job goes on. Watch it from anywhere: sleap-rtc watch {job}"),
+        format!("The job goes on. Watch it again later: sleap-rtc watch {job}"),
         format!("Stop early, keep the model: sleap-rtc stop {job}   Ctrl-C again: cancel"),
     ]
 }

@@ -4,6 +4,7 @@
 //! One file a command in [`commands`]: plain arguments and a [`printer::Printer`] in, an [`exit::Exit`] or a
 //! [`errors::CliError`] out. Results go to standard output, everything else to standard error.
 
+#[expect(clippy::doc_markdown, reason = "its doc comments are what `--help` prints")]
 pub mod args;
 pub mod commands;
 mod context;

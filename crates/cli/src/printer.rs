@@ -39,7 +39,6 @@ impl Printer {
     }
 
     /// A line of the result. A closed pipe is not an error of ours: whoever reads has seen enough.
-    #[expect(clippy::unused_self, reason = "whoever prints needs a printer")]
     pub fn result(self, line: &str) {
         let mut out = io::stdout().lock();
         let _ = writeln!(out, "{line}").and_then(|()| out.flush());
@@ -56,7 +55,6 @@ impl Printer {
     }
 
     /// A line for the person who waits.
-    #[expect(clippy::unused_self, reason = "whoever prints needs a printer")]
     pub fn note(self, line: &str) {
         let mut err = io::stderr().lock();
         let _ = writeln!(err, "{line}");

@@ -44,7 +44,7 @@ impl Process {
         })?;
         let mut command = program()?;
         command.args(arguments).args(["--json", "--until-eof"]).envs(environment);
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(file);
         sys::own_group(&mut command);
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let stdin = child.stdin.take();
@@ -114,9 +114,16 @@ pub(crate) fn program() -> CliResult<Command> {
     Ok(Command::new(path))
 }
 
-/// Runs this program in the foreground, on the same terminal, in a process group of its own: Ctrl-C reaches only us.
+/// Runs this program in the foreground, on the same terminal, in a process group of its own: Ctrl-C reaches only us. Add
+/// `--until-eof`: then it does not outlive us either.
 pub(crate) async fn in_foreground(command: &mut Command) -> CliResult<ExitStatus> {
+    let failed = |error: std::io::Error| CliError::internal("cannot start").because(&error);
     sys::own_group(command);
-    command.stdin(Stdio::null()).kill_on_drop(true);
-    command.status().await.map_err(|error| CliError::internal("cannot start").because(&error))
+    command.stdin(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().map_err(failed)?;
+    // Held until it has ended: waiting would close it.
+    let input = child.stdin.take();
+    let status = child.wait().await.map_err(failed);
+    drop(input);
+    status
 }

@@ -85,15 +85,16 @@ pub(crate) fn device(peer: &PeerEntry) -> String {
 
 /// What it does, and for which job since when.
 fn state(peer: &PeerEntry, now: u64) -> String {
-    let mut text = clean(property(peer, "status")).into_owned();
+    let status = property(peer, "status");
+    let mut parts = vec![clean(status).into_owned()];
     let job = property(peer, "current_job_id");
     if !job.is_empty() {
-        text.push_str(&format!("  job {}", clean(job)));
+        parts.push(format!("job {}", clean(job)));
     }
     if let Some(since) = peer.metadata.property("job_start_time").and_then(Value::as_f64)
-        && text.starts_with("busy")
+        && status == "busy"
     {
-        text.push_str(&format!("  {}", duration(Duration::from_secs(now.saturating_sub(since as u64)))));
+        parts.push(duration(Duration::from_secs(now.saturating_sub(since as u64))));
     }
-    text
+    parts.join("  ")
 }

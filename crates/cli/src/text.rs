@@ -106,7 +106,7 @@ pub fn loss(value: f64) -> String {
     match size {
         _ if !value.is_finite() => "NaN".to_owned(),
         _ if size == 0.0 => "0".to_owned(),
-        _ if size < 0.0001 || size >= 100_000.0 => format!("{value:.1e}"),
+        _ if !(0.0001..100_000.0).contains(&size) => format!("{value:.1e}"),
         _ if size < 1.0 => format!("{value:.4}"),
         _ if size < 100.0 => format!("{value:.2}"),
         _ => format!("{value:.0}"),

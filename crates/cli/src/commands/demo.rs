@@ -32,7 +32,11 @@ pub(super) async fn run(args: DemoArgs, printer: Printer) -> CliResult<Exit> {
         ending = lifecycle::ending(false) => Err(interrupted(ending?)),
     };
     lifecycle::next_one_is_hard();
-    cast.leave().await;
+    if played.is_err() {
+        // The client may have been cut off in the middle of its line.
+        printer.note("");
+    }
+    cast.leave(printer).await;
     let model = played.map_err(|error| error.hint(format!("the logs are in {}", stage.root().display())))?;
     stage.clear();
     finish(&model, start.elapsed(), printer);

@@ -28,8 +28,8 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<Exit> {
         Command::Status(args) => status::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         Command::Worker(args) => worker::run(args, printer).await,
-        Command::Train(args) => train::run(*args, printer).await,
-        Command::Watch(args) => watch::run(args, printer).await,
+        Command::Train(args) => Box::pin(train::run(*args, printer)).await,
+        Command::Watch(args) => Box::pin(watch::run(args, printer)).await,
         Command::Stop(args) => job::run(args, Wish::Stop, printer).await,
         Command::Cancel(args) => job::run(args, Wish::Cancel, printer).await,
     }

@@ -35,5 +35,5 @@ pub(super) async fn run(args: TrainArgs, printer: Printer) -> CliResult<Exit> {
     let (to_screen, events) = mpsc::channel(EVENTS);
     let controls = Controls::new();
     let training = train(&config, request, to_screen, controls.clone());
-    follow(training, events, controls, None, printer).await
+    Box::pin(follow(training, events, controls, None, args.until_eof, printer)).await
 }

@@ -7,7 +7,7 @@ use crate::printer::Printer;
 use crate::trainer::{self, Plan, Trainer};
 
 /// Says what it will do, asks, does it, and prints the program's path.
-pub async fn run(args: TrainerInstallArgs, printer: Printer) -> CliResult<Exit> {
+pub(super) async fn run(args: TrainerInstallArgs, printer: Printer) -> CliResult<Exit> {
     let dir = match args.dir {
         Some(dir) => std::path::absolute(&dir)
             .map_err(|error| CliError::new(Exit::Usage, format!("cannot use {}", dir.display())).because(&error))?,

@@ -22,5 +22,5 @@ pub(super) async fn run(args: WatchArgs, printer: Printer) -> CliResult<Exit> {
     let watching = attach(&config, job.as_ref(), to_screen, controls.clone());
     // Without an id it is the latest job; its own id comes with the answer.
     let known = job.as_ref().map(ToString::to_string).or_else(|| Some(String::new()));
-    follow(watching, events, controls, known, printer).await
+    Box::pin(follow(watching, events, controls, known, false, printer)).await
 }

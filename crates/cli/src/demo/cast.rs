@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::Path;
 use std::process::Stdio;
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -62,7 +63,7 @@ impl Cast {
             return Err(CliError::internal("cannot make a room").cause(errors.trim()));
         };
         for line in room_create::lines(&id, "…", created["expires_at"].as_u64(), room_create::now(), None) {
-            printer.note(&format!("        {line}").trim_end().to_owned());
+            printer.note(format!("        {line}").trim_end());
         }
         self.environment.push(("SLEAP_RTC_ROOM_ID", id.into()));
         self.environment.push(("SLEAP_RTC_ROOM_TOKEN", token.into()));
@@ -85,7 +86,7 @@ impl Cast {
         let arguments = fixed.into_iter().chain([data.into()]).chain(device.iter().map(OsString::from));
         let worker = self.worker.insert(Process::start("worker", arguments, environment, &home.join("log"))?);
         let mut wait = Ticker::new(printer, "        starting");
-        let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
         let ready = {
             let ready = worker.event("ready");
             tokio::pin!(ready);
@@ -106,7 +107,7 @@ impl Cast {
         let words = ["train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "2", "--run-name", RUN];
         typed(printer, "laptop", &format!("sleap-rtc {}", words.join(" ")));
         let mut command = program()?;
-        command.args(words).envs(self.environment.iter().map(|(name, value)| (name, value)));
+        command.args(words).arg("--until-eof").envs(self.environment.iter().map(|(name, value)| (name, value)));
         command.env("SLEAP_RTC_HOME", stage.laptop().join(".sleap-rtc")).current_dir(stage.laptop());
         if printer.json() {
             command.arg("--json");
@@ -131,12 +132,20 @@ impl Cast {
     }
 
     /// Everybody goes: the worker first, so that it can leave its room.
-    pub(crate) async fn leave(self) {
-        if let Some(worker) = self.worker {
-            worker.shut_down().await;
-        }
-        if let Some(server) = self.server {
-            server.shut_down().await;
+    pub(crate) async fn leave(self, printer: Printer) {
+        let mut wait = Ticker::new(printer, "        ending worker and server");
+        let mut tick = tokio::time::interval(Duration::from_secs(1));
+        let leaving = async {
+            for process in [self.worker, self.server].into_iter().flatten() {
+                process.shut_down().await;
+            }
+        };
+        tokio::pin!(leaving);
+        loop {
+            tokio::select! {
+                () = &mut leaving => return,
+                _ = tick.tick() => wait.tick(),
+            }
         }
     }
 }

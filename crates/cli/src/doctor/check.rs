@@ -58,10 +58,7 @@ impl Check {
         } else {
             word.to_owned()
         };
-        let mut text = format!("{word}  {:<9} {}", self.name, clean(&self.found));
-        if let Some(hint) = &self.hint {
-            text.push_str(&format!("\n                hint: {hint}"));
-        }
-        text
+        let hint = self.hint.as_deref().map(|hint| format!("\n                hint: {hint}")).unwrap_or_default();
+        format!("{word}  {:<9} {}{hint}", self.name, clean(&self.found))
     }
 }

@@ -55,26 +55,19 @@ impl State {
     }
 
     fn transfer(&self, verb: &str, transfer: &Transfer, now: Duration) -> String {
-        let mut text = format!(
-            "{} {:>3} %  {}",
-            bar(transfer.done, transfer.total),
-            percent(transfer.done, transfer.total),
-            part(transfer.done, transfer.total)
-        );
+        let (done, total) = (transfer.done, transfer.total);
+        let mut parts = vec![format!("{} {:>3} %", bar(done, total), percent(done, total)), part(done, total)];
         let still = transfer.still(now);
         if still > STALL {
-            text.push_str(&format!("  waiting {} for {}", duration(still), self.worker()));
+            parts.push(format!("waiting {} for {}", duration(still), self.worker()));
         } else {
-            if let Some(rate) = transfer.rate(now) {
-                text.push_str(&format!("  {}/s", bytes(rate)));
-            }
-            let more = transfer.left(now).map_or_else(
-                || duration(now.saturating_sub(transfer.since)),
-                |left| format!("{} left", duration(left)),
-            );
-            text.push_str(&format!("  {more}"));
+            parts.extend(transfer.rate(now).map(|rate| format!("{}/s", bytes(rate))));
+            parts.push(match transfer.left(now) {
+                Some(left) => format!("{} left", duration(left)),
+                None => duration(now.saturating_sub(transfer.since)),
+            });
         }
-        line(verb, &text)
+        line(verb, &parts.join("  "))
     }
 
     fn training_line(&self, now: Duration) -> String {
@@ -82,28 +75,21 @@ impl State {
         let of = training.epochs.map(|n| format!("/{n}")).unwrap_or_default();
         // The number of an epoch that would come next is not shown after the last one.
         let epoch = training.epochs.map_or(training.epoch + 1, |n| (training.epoch + 1).min(n.max(1)));
-        let mut text = format!("epoch {epoch}{of}");
-        if training.epochs.is_some_and(|n| training.epoch >= n) {
-            text.push_str("  done");
-        } else if let Some(steps) = training.steps {
-            text.push_str(&format!("  step {}/{steps}", training.batch.min(steps)));
-        } else if training.batch > 0 {
-            text.push_str(&format!("  step {}", training.batch));
-        }
-        if let Some(value) = training.loss {
-            text.push_str(&format!("  loss {}", loss(value)));
-        }
-        if let Some(value) = training.val_loss {
-            text.push_str(&format!("  val loss {}", loss(value)));
-        }
+        let mut parts = vec![format!("epoch {epoch}{of}")];
+        parts.extend(match training.steps {
+            _ if training.epochs.is_some_and(|n| training.epoch >= n) => Some("done".to_owned()),
+            Some(steps) => Some(format!("step {}/{steps}", training.batch.min(steps))),
+            None => (training.batch > 0).then(|| format!("step {}", training.batch)),
+        });
+        parts.extend(training.loss.map(|value| format!("loss {}", loss(value))));
+        parts.extend(training.val_loss.map(|value| format!("val loss {}", loss(value))));
         let quiet = now.saturating_sub(self.heard);
-        let more = match training.left(now) {
+        parts.push(match training.left(now) {
             _ if quiet > STALL => format!("no news for {}", duration(quiet)),
             Some(left) => format!("{} left", duration(left)),
             None => duration(now.saturating_sub(self.since)),
-        };
-        text.push_str(&format!("  {more}"));
-        line("Training", &text)
+        });
+        line("Training", &parts.join("  "))
     }
 }
 

@@ -59,7 +59,6 @@ pub(crate) enum Step {
 /// The epochs of the stage that runs.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Training {
-    pub(crate) stage: Option<(u32, u32, String)>,
     pub(crate) epochs: Option<u32>,
     pub(crate) steps: Option<u32>,
     pub(crate) epoch: u32,
@@ -262,7 +261,7 @@ impl State {
             What::Phase { phase } => self.phase(*phase, now),
             What::Stage { index, count, name } => {
                 let name = clean(name).into_owned();
-                self.training = Training { stage: Some((*index, *count, name.clone())), ..Training::default() };
+                self.training = Training::default();
                 if *count > 1 { vec![line("Model", &format!("{}/{count} {name}", index + 1))] } else { Vec::new() }
             }
             What::Plan { epochs, steps } => {

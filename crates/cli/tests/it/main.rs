@@ -1,5 +1,7 @@
 //! The words that the user sees.
 
+#![expect(clippy::expect_used, reason = "a test fails by panicking")]
+
 mod commands;
 mod errors;
 mod help;
@@ -8,3 +10,4 @@ mod room;
 mod roster;
 mod sandbox;
 mod text;
+mod train;
