@@ -6,9 +6,10 @@ use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_peer::home::Home;
 use sleap_rtc_session::{DiskAnswer, Plan};
 use sleap_rtc_wire::JobId;
+use sleap_rtc_wire::job::EndState;
 use tokio::sync::mpsc::{self, Sender};
 
-use crate::booking::News;
+use crate::booking::{Bookings, News};
 use crate::config::Config;
 use crate::controls::Controls;
 use crate::error::TrainError;
@@ -17,9 +18,11 @@ use crate::jobs::{self, JobFile};
 use crate::member::Member;
 use crate::outcome::TrainOutcome;
 use crate::results::Results;
+use crate::train::tell;
 use crate::watch::{ANSWERS, Job, Watch};
 
-/// Watches a job to its end and lands its results where `train` would have. `None`: the latest job.
+/// Watches a job to its end and lands its results where `train` would have. `None`: the latest job. Results that are here already are
+/// not fetched again.
 pub async fn attach(
     config: &Config,
     job: Option<&JobId>,
@@ -27,11 +30,20 @@ pub async fn attach(
     controls: Controls,
 ) -> Result<TrainOutcome, TrainError> {
     let file = find(&config.home, job)?;
+    tell(&events, TrainEvent::Finding { job_id: file.job_id.clone(), room: file.room.clone() }).await;
+    if let Some(outcome) = at_home(&file) {
+        return Ok(outcome);
+    }
     let (models, name, id) = (file.models.clone(), file.run_name.clone(), file.job_id.clone());
     let results = tokio::task::spawn_blocking(move || Results::open(models, &name, &id))
         .await
         .map_err(|error| TrainError::Internal(error.to_string()))??;
     let (member, news) = join(config, &file, "attach")?;
+    let mut bookings = Bookings { member: &member, news, events: &events, wanted: controls.subscribe() };
+    if let Some(entry) = bookings.look_up(&file.worker).await {
+        tell(&events, TrainEvent::Found { worker: file.worker.clone(), entry: Some(Box::new(entry)) }).await;
+    }
+    let news = bookings.news;
     let plan = Plan::Attach { from_seq: file.last_seq + 1, results: true };
     let watch = Watch {
         config,
@@ -43,6 +55,13 @@ pub async fn attach(
         job: Job { file, results: Some(results), fresh: false },
     };
     watch.see_through(plan, Arc::default(), mpsc::channel::<DiskAnswer>(ANSWERS)).await
+}
+
+/// A job whose model is here and has not been moved away.
+fn at_home(file: &JobFile) -> Option<TrainOutcome> {
+    let terminal = file.end.clone().filter(|end| end.state == EndState::Completed)?;
+    let landed = file.landed.clone().filter(|landed| landed.folder.is_dir())?;
+    Some(TrainOutcome::Trained { job_id: file.job_id.clone(), worker: file.worker.clone(), terminal, landed })
 }
 
 /// The job's file.

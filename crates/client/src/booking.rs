@@ -1,22 +1,27 @@
 //! Booking a worker, with everything that the user may read and want meanwhile.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sleap_rtc_peer::client_pool::ClientEvent;
 use sleap_rtc_session::pool_client::{ClaimRequest, Fact, Failure};
 use sleap_rtc_session::pool_line::Cause;
-use sleap_rtc_wire::claim::{ClaimRefused, Claimed, Reason};
+use sleap_rtc_wire::claim::{ClaimRefused, ClaimWaiting, Claimed, Reason};
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{Filters, PeerId, PublicKey};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
+use tokio::time::{Instant, sleep};
 
 use crate::controls::Wanted;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
 use crate::member::Member;
 use crate::train::tell;
+
+/// How often a server that keeps no line is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// A worker that is ours for a while.
 pub(crate) struct Booked {
@@ -38,9 +43,16 @@ impl Bookings<'_> {
     /// Books a worker; `None` if the user wants no more.
     pub(crate) async fn book(&mut self, request: ClaimRequest) -> Result<Option<Booked>, TrainError> {
         let pool = self.member.pool.clone();
+        let until = Instant::now() + Duration::from_millis(request.wait_ms);
         let claimed = loop {
             match self.meanwhile(pool.claim(request.clone())).await {
                 None => return Ok(None),
+                Some(Err(Failure::Refused(refused))) if is_passing(&refused) && Instant::now() < until => {
+                    tell(self.events, TrainEvent::Waiting(waiting(&refused))).await;
+                    if self.meanwhile(sleep(ASK_AGAIN)).await.is_none() {
+                        return Ok(None);
+                    }
+                }
                 // The line broke under the call; it is asked again as soon as there is a new one.
                 Some(Err(Failure::ServerLost(_))) => {}
                 Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused).await),
@@ -59,7 +71,7 @@ impl Bookings<'_> {
     }
 
     /// What the room knows of the worker. Only for people: without it, the worker is called by its id.
-    async fn look_up(&mut self, worker: &PeerId) -> Option<PeerEntry> {
+    pub(crate) async fn look_up(&mut self, worker: &PeerId) -> Option<PeerEntry> {
         self.workers().await?.into_iter().find(|peer| peer.peer_id == *worker)
     }
 
@@ -133,6 +145,17 @@ impl News {
             }
         }
     }
+}
+
+/// Whether waiting may help.
+fn is_passing(refused: &ClaimRefused) -> bool {
+    matches!(refused.reason, Reason::AllMatchingBusy | Reason::NoMatchingWorker | Reason::Draining | Reason::Silent)
+}
+
+/// A refusal as the user waits for its end. The server keeps no line, so there is no place in it.
+fn waiting(refused: &ClaimRefused) -> ClaimWaiting {
+    let ClaimRefused { request_id, reason, .. } = refused.clone();
+    ClaimWaiting { request_id, place: 0, reason, estimate_ms: None }
 }
 
 /// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`.

@@ -30,7 +30,7 @@ pub enum TrainEvent {
         /// The room.
         room: RoomId,
     },
-    /// In line for a worker.
+    /// In line for a worker. Place 0: the server keeps no line and is asked again and again.
     Waiting(ClaimWaiting),
     /// A worker is ours.
     Found {

@@ -45,14 +45,15 @@ impl TrainError {
             Self::Call { server, worker, failure } => call(server, worker.as_deref(), failure),
             Self::Worker { job_id, worker, error } => worker_error(job_id, worker, error),
             Self::Failed { worker, terminal, folder, .. } => failed(worker, terminal, folder.as_deref()),
-            Self::Results { worker, error, models, .. } => {
-                let (what, hint) = if error.code == FailCode::DiskFull && !error.told {
-                    let place = models.display();
-                    ("the model is trained, but there is no room for it here", format!("free some space at {place}"))
+            Self::Results { job_id, worker, error, models, .. } => {
+                let again = format!("sleap-rtc watch {job_id}");
+                if error.code == FailCode::DiskFull && !error.told {
+                    let what = "the model is trained, but there is no room for it here";
+                    explained(what, &error.cause, format!("free some space at {}, then: {again}", models.display()))
                 } else {
-                    ("the model is trained, but did not arrive", format!("{worker} keeps it for a while"))
-                };
-                explained(what, &error.cause, hint)
+                    let what = format!("the model is trained, but has not arrived from {worker}");
+                    explained(what, &error.cause, format!("{worker} keeps it for two weeks: {again}"))
+                }
             }
             Self::NoResults { worker, .. } => explained(
                 "the training ended without a model",
@@ -220,7 +221,7 @@ fn worker_error(job_id: &JobId, worker: &str, error: &ClientError) -> Explained 
         ClientError::Lost { for_ms, cause } => explained(
             format!("{worker} is lost"),
             format!("nothing has been heard of it for {}: {cause}", minutes(*for_ms)),
-            format!("job {job_id} may still run there: sleap-rtc status"),
+            format!("the job may still run there; when {worker} is back: sleap-rtc watch {job_id}"),
         ),
         ClientError::Unproven { message, .. } => explained(
             format!("{worker} is not who it must be"),

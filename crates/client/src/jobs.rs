@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use sleap_rtc_peer::home::{Home, HomeError};
 use sleap_rtc_session::Target;
-use sleap_rtc_wire::job::EndState;
+use sleap_rtc_wire::job::Terminal;
 use sleap_rtc_wire::{ClaimId, Fence, JobId, PeerId, PublicKey, RoomId, Time};
+
+use crate::outcome::Landed;
 
 /// Files that are kept; the oldest ended ones go first.
 const KEPT: usize = 200;
@@ -48,10 +50,10 @@ pub struct JobFile {
     pub last_seq: u64,
     /// How the job ended, as far as it is known here.
     #[serde(default)]
-    pub end: Option<EndState>,
-    /// Where its results are, if they are here.
+    pub end: Option<Terminal>,
+    /// Its results, if they are here.
     #[serde(default)]
-    pub folder: Option<PathBuf>,
+    pub landed: Option<Landed>,
 }
 
 impl JobFile {

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
+use serde::{Deserialize, Serialize};
 use sleap_rtc_wire::job::Terminal;
 use sleap_rtc_wire::{JobId, PeerId};
 
 /// Results under their final name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Landed {
     /// The folder.
     pub folder: PathBuf,

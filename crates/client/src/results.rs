@@ -113,6 +113,13 @@ impl Results {
     }
 }
 
+/// Whoever gives up on the way leaves only what is worth coming back to.
+impl Drop for Results {
+    fn drop(&mut self) {
+        self.close(self.has_begun());
+    }
+}
+
 /// Writes every file of the manifest. The store checks each chunk's hash once more when it is read.
 fn write(landing: &mut Landing, manifest: &Manifest, store: &ChunkStore) -> Result<(), DiskError> {
     for file in &manifest.files {

@@ -144,7 +144,6 @@ impl Prepared {
             Ok(Some(booked)) => booked,
             nothing => {
                 member.pool.leave().await;
-                self.results.close(false);
                 return nothing.map(|_| TrainOutcome::Cancelled { job_id: self.job_id });
             }
         };
@@ -195,7 +194,7 @@ impl Prepared {
             started_at: self.clock.now(),
             last_seq: 0,
             end: None,
-            folder: None,
+            landed: None,
         }
     }
 }

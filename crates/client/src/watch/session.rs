@@ -290,7 +290,7 @@ impl<'a, 'b> Session<'a, 'b> {
             What::End { end } => {
                 self.sent = true;
                 self.ended = true;
-                self.watch.job.file.end = Some(end.state);
+                self.watch.job.file.end = Some(end.clone());
                 match (end.state, &self.watch.job.results) {
                     (EndState::Failed, Some(results)) => results.failed(),
                     // Nothing of it is wanted: not even to wait for what it left.
@@ -339,9 +339,9 @@ impl<'a, 'b> Session<'a, 'b> {
         // Whoever comes back needs the end again.
         file.last_seq = if self.ended { last.saturating_sub(1) } else { last };
         if let Ok(Outcome::Ended { terminal, .. }) = outcome {
-            file.end = Some(terminal.state);
+            file.end = Some(terminal.clone());
         }
-        file.folder = self.watch.job.results.as_ref().and_then(Results::landed).map(|landed| landed.folder);
+        file.landed = self.watch.job.results.as_ref().and_then(Results::landed);
         self.save();
     }
 }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 mod local;
 mod slp;
 mod train;
+mod words;
 
 /// A file of `tests/data`, or of the examples that we ship.
 fn data(name: &str) -> PathBuf {

@@ -1,6 +1,7 @@
 //! What a user wants.
 
 use sleap_rtc_client::{TrainEvent, TrainOutcome, command, jobs, status};
+use sleap_rtc_wire::claim::Reason;
 use sleap_rtc_wire::job::{EndState, Phase, What};
 use sleap_rtc_wire::peer::Wish;
 
@@ -59,7 +60,7 @@ async fn a_model_comes_home() {
     ];
     assert_eq!(told.iter().fold(Vec::new(), first_of_each), wanted);
     let file = jobs::load(&lab.home(), &job_id).unwrap().unwrap();
-    assert_eq!((file.end, file.folder), (Some(EndState::Completed), Some(landed.folder)));
+    assert_eq!((file.end, file.landed), (Some(terminal), Some(landed)));
 }
 
 fn first_of_each(mut seen: Vec<&'static str>, name: &&'static str) -> Vec<&'static str> {
@@ -84,6 +85,19 @@ fn phase(event: &TrainEvent) -> Option<&'static str> {
         TrainEvent::Landed { .. } => "landed",
         _ => return None,
     })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_model_comes_home_over_webrtc() {
+    let mut lab = Lab::new().await;
+    lab.webrtc = true;
+    let _worker = TestWorker::join(&lab, "gpu1", Script::leaves(model())).await;
+    let mut training = start(lab.config(), lab.request());
+    let outcome = training.end().await.unwrap();
+    let TrainOutcome::Trained { landed, .. } = outcome else { panic!("{outcome:?}") };
+    assert_eq!(files(&landed.folder), model());
+    let path = Some("webrtc".to_owned());
+    assert_eq!(training.count(|event| matches!(event, TrainEvent::Connected { path: by } if *by == path)), 1);
 }
 
 #[tokio::test]
@@ -176,4 +190,22 @@ async fn status_shows_who_is_there_and_what_it_does() {
     let job = jobs::latest(&lab.home()).unwrap().unwrap();
     assert_eq!(shown().await, ("busy".to_owned(), Some(job.job_id.to_string())));
     assert_eq!(status(&lab.config()).await.unwrap().len(), 2, "the worker, the client that trains, not ourselves");
+}
+
+#[tokio::test]
+async fn who_waits_is_next() {
+    let lab = Lab::new().await;
+    let script = Script { holds: true, ..Script::leaves(model()) };
+    let worker = TestWorker::join(&lab, "gpu1", script).await;
+    let mut first = start(lab.config(), lab.request());
+    first.until(is_training).await;
+    let mut request = lab.request();
+    request.wait = std::time::Duration::from_mins(1);
+    let mut second = start(lab.config(), request);
+    second
+        .until(|event| matches!(event, TrainEvent::Waiting(waiting) if waiting.reason == Reason::AllMatchingBusy))
+        .await;
+    worker.finish();
+    first.end().await.unwrap();
+    assert!(matches!(second.end().await.unwrap(), TrainOutcome::Trained { .. }));
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sleap_rtc_client::{Config, Controls, TrainError, TrainEvent, TrainOutcome, TrainRequest, train};
+use sleap_rtc_link::Connector;
 use sleap_rtc_link::memory::Network;
+use sleap_rtc_link::webrtc::{self, WebRtcConnector};
 use sleap_rtc_peer::api::Api;
 use sleap_rtc_peer::env::{Environment, ROOM_ID, ROOM_TOKEN, SERVER};
 use sleap_rtc_peer::home::Home;
@@ -25,6 +27,8 @@ use crate::data;
 pub(crate) struct Lab {
     pub(crate) folder: tempfile::TempDir,
     pub(crate) network: Network,
+    /// Links are WebRTC's instead of the network's.
+    pub(crate) webrtc: bool,
     pub(crate) room: RoomId,
     pub(crate) token: String,
     address: SocketAddr,
@@ -36,7 +40,7 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let (network, room) = (Network::new(), RoomId::new("none").unwrap());
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let mut lab = Self { folder, network, room, token: String::new(), address, running: None };
+        let mut lab = Self { folder, network, webrtc: false, room, token: String::new(), address, running: None };
         lab.start_server().await;
         let api = lab.api();
         let key = Home::at(lab.folder.path().join("owner")).installation_key().unwrap();
@@ -70,6 +74,14 @@ impl Lab {
         Api::new(format!("http://{}", self.address).parse().unwrap())
     }
 
+    pub(crate) fn connector(&self) -> Arc<dyn Connector> {
+        if self.webrtc {
+            Arc::new(WebRtcConnector::new(webrtc::Config::default()))
+        } else {
+            Arc::new(self.network.connector())
+        }
+    }
+
     pub(crate) fn home(&self) -> Home {
         Home::at(self.folder.path().join("laptop"))
     }
@@ -86,7 +98,7 @@ impl Lab {
         let server = format!("http://{}", self.address);
         let environment = Environment::of([(SERVER, server.as_str()), (ROOM_ID, room), (ROOM_TOKEN, token)]);
         let settings = Settings::load(&Flags::default(), &environment, &self.home(), self.folder.path()).unwrap();
-        let mut config = Config::new(self.home(), settings, Arc::new(self.network.connector()));
+        let mut config = Config::new(self.home(), settings, self.connector());
         config.times = ClientTimes { connect_ms: 10_000, lost_ms: 10_000 };
         config.link_timeout = Duration::from_secs(5);
         config

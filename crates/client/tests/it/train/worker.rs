@@ -80,7 +80,7 @@ impl TestWorker {
         while !matches!(pool.next().await.unwrap(), WorkerEvent::Fact(Fact::Registered(_))) {}
         let (finish, finished) = watch::channel(false);
         let (job_seen, jobs) = watch::channel(None);
-        let connector: Arc<dyn Connector> = Arc::new(lab.network.connector());
+        let connector = lab.connector();
         let shell = Shell::new(key, me, lab.room.clone(), folder.clone(), script, &pool, finished, job_seen);
         let task = tokio::spawn(shell.run(pool, connector));
         Self { folder, task, finish, jobs }
