@@ -100,6 +100,15 @@ pub fn duration(time: Duration) -> String {
     }
 }
 
+/// A duration that is only guessed: `40 s`, `5 min`, `3.4 h`.
+pub fn about(time: Duration) -> String {
+    match time.as_secs() {
+        s @ 60..3600 => format!("{} min", s.div_ceil(60)),
+        s @ 3600..86_400 => format!("{:.1} h", s as f64 / 3600.0),
+        _ => duration(time),
+    }
+}
+
 /// A loss in at most seven characters: `0.0123`, `12.35`, `1.2e-5`.
 pub fn loss(value: f64) -> String {
     let size = value.abs();

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::state::{State, Step, why};
 use super::transfer::Transfer;
-use crate::text::{bytes, duration, fit, loss};
+use crate::text::{about, bytes, duration, fit, loss};
 
 /// Column of the verbs, right-aligned.
 const VERB: usize = 12;
@@ -63,7 +63,7 @@ impl State {
         } else {
             parts.extend(transfer.rate(now).map(|rate| format!("{}/s", bytes(rate))));
             parts.push(match transfer.left(now) {
-                Some(left) => format!("{} left", duration(left)),
+                Some(left) => format!("{} left", about(left)),
                 None => duration(now.saturating_sub(transfer.since)),
             });
         }
@@ -82,11 +82,12 @@ impl State {
             None => (training.batch > 0).then(|| format!("step {}", training.batch)),
         });
         parts.extend(training.loss.map(|value| format!("loss {}", loss(value))));
-        parts.extend(training.val_loss.map(|value| format!("val loss {}", loss(value))));
+        // Short, so that the longest line still fits 80 columns; the line that stays says `val loss`.
+        parts.extend(training.val_loss.map(|value| format!("val {}", loss(value))));
         let quiet = now.saturating_sub(self.heard);
-        parts.push(match training.left(now) {
+        parts.push(match training.left(quiet) {
             _ if quiet > STALL => format!("no news for {}", duration(quiet)),
-            Some(left) => format!("{} left", duration(left)),
+            Some(left) => format!("{} left", about(left)),
             None => duration(now.saturating_sub(self.since)),
         });
         line("Training", &parts.join("  "))

@@ -84,8 +84,11 @@ impl<W: Write> Screen<W> {
         if self.mode == Mode::Json {
             return Ok(());
         }
-        self.lines(&[text.to_owned()], now)?;
-        self.draw(now)
+        self.erase()?;
+        writeln!(self.out, "{text}")?;
+        self.last_line = now;
+        self.draw(now)?;
+        self.out.flush()
     }
 
     /// Takes the changing line away, so that what follows starts on a clean line.

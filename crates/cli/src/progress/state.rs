@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use sleap_rtc_client::TrainEvent;
+use sleap_rtc_wire::Time;
 use sleap_rtc_wire::claim::Reason;
 use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Terminal, What};
 
@@ -65,11 +66,11 @@ pub(crate) struct Training {
     pub(crate) batch: u32,
     pub(crate) loss: Option<f64>,
     pub(crate) val_loss: Option<f64>,
-    /// The first batch that was heard of: when, and how many batches were done then.
-    first: Option<(Duration, u64)>,
-    /// When the last batch was heard of.
-    last: Duration,
-    epoch_since: Option<Duration>,
+    /// The first batch that was heard of: when it was, and how many batches were done then.
+    first: Option<(Time, u64)>,
+    /// When the last one was, on the worker's clock: what comes late, after a lost link, must not look slow or fast.
+    last: Time,
+    epoch_since: Option<Time>,
 }
 
 impl Training {
@@ -78,14 +79,15 @@ impl Training {
         u64::from(self.epoch) * u64::from(self.steps.unwrap_or(0)) + u64::from(self.batch)
     }
 
-    /// How long the stage may still take, at the pace so far; it may stop earlier.
-    pub(crate) fn left(&self, now: Duration) -> Option<Duration> {
+    /// How long the stage may still take at the pace so far, `quiet` after the last batch; it may stop earlier.
+    pub(crate) fn left(&self, quiet: Duration) -> Option<Duration> {
         let total = u64::from(self.epochs?) * u64::from(self.steps?);
         let (since, at) = self.first?;
         let done = self.done().saturating_sub(at);
         let rest = total.saturating_sub(self.done()) as f64;
-        let at_last = (done >= 2).then(|| self.last.saturating_sub(since).mul_f64(rest / done as f64))?;
-        Some(at_last.saturating_sub(now.saturating_sub(self.last)))
+        let took = Duration::from_millis(self.last.since(since));
+        let at_last = (done >= 2).then(|| took.mul_f64(rest / done as f64))?;
+        Some(at_last.saturating_sub(quiet))
     }
 }
 
@@ -270,10 +272,10 @@ impl State {
                 Vec::new()
             }
             What::Batch { epoch, batch, loss } => {
-                self.batch(*epoch, *batch, *loss, now);
+                self.batch(*epoch, *batch, *loss, event.at, now);
                 Vec::new()
             }
-            What::Epoch { epoch, train_loss, val_loss } => vec![self.epoch(*epoch, *train_loss, *val_loss, now)],
+            What::Epoch { epoch, train_loss, val_loss } => vec![self.epoch(*epoch, *train_loss, *val_loss, event.at)],
             What::Warning { text } => vec![line("Warning", &clean(text))],
             What::End { end } => {
                 self.end = Some(end.clone());
@@ -310,39 +312,39 @@ impl State {
         out
     }
 
-    fn batch(&mut self, epoch: u32, batch: u32, loss: Option<f64>, now: Duration) {
+    fn batch(&mut self, epoch: u32, batch: u32, loss: Option<f64>, at: Time, now: Duration) {
         if !matches!(self.step, Step::Training) {
             self.enter(Step::Training, now);
         }
         let training = &mut self.training;
         if epoch != training.epoch || training.epoch_since.is_none() {
-            training.epoch_since = Some(now);
+            training.epoch_since = Some(at);
         }
         training.epoch = epoch;
         training.batch = batch;
         training.loss = loss;
-        training.last = now;
+        training.last = at;
         if training.first.is_none() {
-            training.first = Some((now, training.done()));
+            training.first = Some((at, training.done()));
         }
     }
 
-    fn epoch(&mut self, epoch: u32, train_loss: Option<f64>, val_loss: Option<f64>, now: Duration) -> String {
+    fn epoch(&mut self, epoch: u32, train_loss: Option<f64>, val_loss: Option<f64>, at: Time) -> String {
         let training = &mut self.training;
         training.val_loss = val_loss;
         let of = training.epochs.map(|n| format!("/{n}")).unwrap_or_default();
-        let took = training.epoch_since.take().map(|since| format!("  {}", short(now.saturating_sub(since))));
+        let took = training.epoch_since.take().map(|since| Duration::from_millis(at.since(since)));
         let text = format!(
             "{}{of}  loss {}  val loss {}{}",
             epoch + 1,
             train_loss.map_or_else(|| "NaN".to_owned(), loss),
             val_loss.map_or_else(|| "NaN".to_owned(), loss),
-            took.unwrap_or_default()
+            took.map(|took| format!("  {}", short(took))).unwrap_or_default()
         );
         training.epoch = epoch + 1;
         training.batch = 0;
-        training.last = now;
-        training.epoch_since = Some(now);
+        training.last = at;
+        training.epoch_since = Some(at);
         line("Epoch", &text)
     }
 

@@ -34,6 +34,16 @@ fn job(what: What) -> Event {
     Event::Job(JobEvent { seq: 1, at: Time(0), what })
 }
 
+/// The event as it would come at that moment: what the worker says carries the worker's time.
+fn at(now: u64, event: &Event) -> Event {
+    match event {
+        Event::Job(JobEvent { seq, what, .. }) => {
+            Event::Job(JobEvent { seq: *seq, at: Time(1_000_000 + now), what: what.clone() })
+        }
+        other => other.clone(),
+    }
+}
+
 fn phase(phase: Phase) -> Event {
     job(What::Phase { phase })
 }
@@ -106,8 +116,8 @@ fn play(mode: Mode, story: &[(u64, Event)], until: u64) -> Vec<u8> {
     let mut screen = Screen::new(mode, Vec::new());
     let mut events = story.iter().peekable();
     for now in (0..=until).step_by(100) {
-        while let Some((at, event)) = events.next_if(|(at, _)| *at <= now) {
-            screen.event(event, Duration::from_millis(*at)).expect("a vector takes everything");
+        while let Some((then, event)) = events.next_if(|(then, _)| *then <= now) {
+            screen.event(&at(*then, event), Duration::from_millis(*then)).expect("a vector takes everything");
         }
         if now % 1000 == 0 {
             screen.tick(Duration::from_millis(now)).expect("a vector takes everything");
@@ -161,19 +171,18 @@ fn a_training_on_a_terminal() {
     ~    Training epoch 1/2  step 10/20  loss 0.0151  12 s left
     ~    Training epoch 1/2  step 20/20  loss 0.0121  10 s left
            Epoch 1/2  loss 0.0184  val loss 0.0117  11 s
-    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  11 s left
-    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  10 s left
-    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  9 s left
-    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  8 s left
-    ~    Training epoch 2/2  step 0/20  loss 0.0121  val loss 0.0117  7 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  5 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  4 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  3 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  2 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  1 s left
-    ~    Training epoch 2/2  step 10/20  loss 0.0098  val loss 0.0117  0 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val 0.0117  11 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val 0.0117  10 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val 0.0117  9 s left
+    ~    Training epoch 2/2  step 0/20  loss 0.0121  val 0.0117  8 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  5 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  4 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  3 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  2 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  1 s left
+    ~    Training epoch 2/2  step 10/20  loss 0.0098  val 0.0117  0 s left
            Epoch 2/2  loss 0.0101  val loss 0.0083  11 s
-    ~    Training epoch 2/2  done  loss 0.0098  val loss 0.0083  0 s left
+    ~    Training epoch 2/2  done  loss 0.0098  val 0.0083  0 s left
     ~  Evaluating the model on your labels, 0 s
     ~  Evaluating the model on your labels, 1 s
     ~  Evaluating the model on your labels, 2 s
@@ -221,21 +230,21 @@ fn a_training_for_a_program() {
     {"done":0,"event":"sending","total":3420306}
     {"done":1500000,"event":"sending","total":3420306}
     {"done":3420306,"event":"sending","total":3420306}
-    {"seq":1,"at":0,"event":"phase","phase":"preparing"}
-    {"seq":1,"at":0,"event":"stage","index":0,"count":1,"name":"centroid"}
-    {"seq":1,"at":0,"event":"phase","phase":"importing"}
-    {"seq":1,"at":0,"event":"plan","epochs":2,"steps":20}
-    {"seq":1,"at":0,"event":"phase","phase":"training"}
-    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":1,"loss":0.0251}
-    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":10,"loss":0.0151}
-    {"seq":1,"at":0,"event":"batch","epoch":0,"batch":20,"loss":0.0121}
-    {"seq":1,"at":0,"event":"epoch","epoch":0,"train_loss":0.0184,"val_loss":0.0117}
-    {"seq":1,"at":0,"event":"log","stream":"out","line":"a line of the trainer"}
-    {"seq":1,"at":0,"event":"batch","epoch":1,"batch":10,"loss":0.0098}
-    {"seq":1,"at":0,"event":"epoch","epoch":1,"train_loss":0.0101,"val_loss":0.0083}
-    {"seq":1,"at":0,"event":"phase","phase":"evaluating"}
-    {"seq":1,"at":0,"event":"phase","phase":"returning"}
-    {"seq":1,"at":0,"event":"end","end":{"state":"completed","stopped_early":false,"exit":0,"ended_at":0}}
+    {"seq":1,"at":1002000,"event":"phase","phase":"preparing"}
+    {"seq":1,"at":1002100,"event":"stage","index":0,"count":1,"name":"centroid"}
+    {"seq":1,"at":1002100,"event":"phase","phase":"importing"}
+    {"seq":1,"at":1016000,"event":"plan","epochs":2,"steps":20}
+    {"seq":1,"at":1016000,"event":"phase","phase":"training"}
+    {"seq":1,"at":1017000,"event":"batch","epoch":0,"batch":1,"loss":0.0251}
+    {"seq":1,"at":1022000,"event":"batch","epoch":0,"batch":10,"loss":0.0151}
+    {"seq":1,"at":1027000,"event":"batch","epoch":0,"batch":20,"loss":0.0121}
+    {"seq":1,"at":1028000,"event":"epoch","epoch":0,"train_loss":0.0184,"val_loss":0.0117}
+    {"seq":1,"at":1029000,"event":"log","stream":"out","line":"a line of the trainer"}
+    {"seq":1,"at":1033000,"event":"batch","epoch":1,"batch":10,"loss":0.0098}
+    {"seq":1,"at":1039000,"event":"epoch","epoch":1,"train_loss":0.0101,"val_loss":0.0083}
+    {"seq":1,"at":1039100,"event":"phase","phase":"evaluating"}
+    {"seq":1,"at":1043000,"event":"phase","phase":"returning"}
+    {"seq":1,"at":1043100,"event":"end","end":{"state":"completed","stopped_early":false,"exit":0,"ended_at":0}}
     {"done":0,"event":"receiving","total":1050000}
     {"done":600000,"event":"receiving","total":1050000}
     {"done":1050000,"event":"receiving","total":1050000}
@@ -299,7 +308,7 @@ fn a_lost_link_is_not_a_lost_job() {
     ~Reconnecting to gpu-box, 4 s; the job is most likely still running
     ~Reconnecting to gpu-box, 5 s; the job is most likely still running
      Reconnected to gpu-box after 6 s
-    ~    Training epoch 1/2  step 10/20  loss 0.0151  8 s left
+    ~    Training epoch 1/2  step 10/20  loss 0.0151  16 s left
     ~    Training epoch 1/2  step 19/20  loss 0.0121  15 s left
     ");
 }
@@ -346,13 +355,28 @@ fn two_models_have_their_own_epochs() {
 fn the_changing_line_fits_the_terminal() {
     for width in [20, 40, 80] {
         let mut screen = Screen::new(Mode::Terminal { width, color: false }, Vec::new());
-        for (at, event) in story() {
-            let now = Duration::from_millis(at);
-            screen.event(&event, now).expect("a vector takes everything");
+        for (then, event) in story() {
+            let now = Duration::from_millis(then);
+            screen.event(&at(then, &event), now).expect("a vector takes everything");
             let line = screen.state().live(now, width).unwrap_or_default();
             assert!(line.chars().count() <= width, "{line:?}");
         }
     }
+}
+
+#[test]
+fn the_longest_line_of_a_training_fits() {
+    let mut screen = Screen::new(TERMINAL, Vec::new());
+    let mut tell = |now: u64, what: What| {
+        screen.event(&at(now, &job(what)), Duration::from_millis(now)).expect("a vector takes everything");
+        screen.state().live(Duration::from_millis(now), 1000).unwrap_or_default()
+    };
+    tell(0, What::Plan { epochs: Some(200), steps: Some(200) });
+    tell(1000, What::Batch { epoch: 110, batch: 1, loss: Some(0.0113) });
+    tell(60_000, What::Epoch { epoch: 110, train_loss: Some(0.0113), val_loss: Some(0.0117) });
+    let line = tell(120_000, What::Batch { epoch: 111, batch: 200, loss: Some(0.0113) });
+    assert_snapshot!(line, @"    Training epoch 112/200  step 200/200  loss 0.0113  val 0.0117  1.5 h left");
+    assert!(line.chars().count() < 80);
 }
 
 #[test]
