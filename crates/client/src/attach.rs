@@ -21,8 +21,8 @@ use crate::results::Results;
 use crate::train::tell;
 use crate::watch::{ANSWERS, Job, Watch};
 
-/// Watches a job to its end and lands its results where `train` would have. `None`: the latest job. Results that are here already are
-/// not fetched again.
+/// Watches a job to its end and lands its results where `train` would have. `None`: the latest job. Results that are
+/// here already are not fetched again.
 pub async fn attach(
     config: &Config,
     job: Option<&JobId>,

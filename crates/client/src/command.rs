@@ -28,8 +28,8 @@ pub struct CommandOutcome {
     pub end: Option<EndState>,
 }
 
-/// Says a wish to the worker of a job, and returns once the worker has obeyed. `None`: the latest job. Does not disturb the program
-/// that watches the job.
+/// Says a wish to the worker of a job, and returns once the worker has obeyed. `None`: the latest job. Does not disturb
+/// the program that watches the job.
 pub async fn command(config: &Config, job: Option<&JobId>, wish: Wish) -> Result<CommandOutcome, TrainError> {
     let file = find(&config.home, job)?;
     let (member, news) = join(config, &file, "command")?;

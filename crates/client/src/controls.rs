@@ -37,8 +37,8 @@ impl Controls {
         self.0.send_modify(|wanted| wanted.cancel = true);
     }
 
-    /// Leave; the job goes on without us. While its files still go out it cannot: then as [`Controls::cancel`]. After a cancel: do not
-    /// wait for the worker's word.
+    /// Leave; the job goes on without us. While its files still go out it cannot: then as [`Controls::cancel`]. After a
+    /// cancel: do not wait for the worker's word.
     pub fn leave(&self) {
         self.0.send_modify(|wanted| wanted.leave = true);
     }

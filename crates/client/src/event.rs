@@ -7,8 +7,8 @@ use sleap_rtc_wire::job::JobEvent;
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{JobId, PeerId, RoomId};
 
-/// One step of a training, as this machine sees it. In order; no secrets; texts of the worker are as it sent them, so clean them
-/// before they are printed.
+/// One step of a training, as this machine sees it. In order; no secrets; texts of the worker are as it sent them, so
+/// clean them before they are printed.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TrainEvent {
     /// Labels, videos and configurations are looked at.

@@ -1,5 +1,5 @@
-//! What is remembered of each job, so that another terminal can stop it, and a later day fetch its results: one file a job in
-//! `~/.sleap-rtc/jobs/`. No secrets: the job's owner is the installation's key.
+//! What is remembered of each job, so that another terminal can stop it, and a later day fetch its results: one file a
+//! job in `~/.sleap-rtc/jobs/`. No secrets: the job's owner is the installation's key.
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};

@@ -1,9 +1,10 @@
-//! A training from a user's machine: the files are looked at, a worker is booked, the job is brought, watched, and its results
-//! land.
+//! A training from a user's machine: the files are looked at, a worker is booked, the job is brought, watched, and its
+//! results land.
 //!
-//! [`train`] does all of it; [`attach`] comes back to a job; [`command`] stops or cancels one from another terminal; [`status`] says who
-//! is in the room. They are the shell of [`sleap_rtc_session::JobClient`] and of the room's client half: what happens is decided
-//! there. What a user may read comes out as [`TrainEvent`]s while it happens, and as [`TrainOutcome`] or [`TrainError`] at the end.
+//! [`train`] does all of it; [`attach`] comes back to a job; [`command`] stops or cancels one from another terminal;
+//! [`status`] says who is in the room. They are the shell of [`sleap_rtc_session::JobClient`] and of the room's client
+//! half: what happens is decided there. What a user may read comes out as [`TrainEvent`]s while it happens, and as
+//! [`TrainOutcome`] or [`TrainError`] at the end.
 //!
 //! | file | what it is |
 //! |---|---|

@@ -1,4 +1,5 @@
-//! The results on their way home: chunks into a store inside the landing's partial folder, then the files, then the final name.
+//! The results on their way home: chunks into a store inside the landing's partial folder, then the files, then the
+//! final name.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -70,7 +71,8 @@ impl Results {
         })
     }
 
-    /// The job failed: what it left does not get the run's plain name, so that nobody takes half a model for a whole one.
+    /// The job failed: what it left does not get the run's plain name, so that nobody takes half a model for a whole
+    /// one.
     pub(crate) fn failed(&self) {
         if let Some(landing) = &mut self.lock().landing {
             landing.add_to_name(".failed");

@@ -59,8 +59,8 @@ pub struct TrainRequest {
 
 /// Trains: reads the files, books a worker, brings the job, watches it, lands the results.
 ///
-/// Every error of the user's files comes before anything is claimed. Dropping the future before the worker has the job gives the claim
-/// back; dropping it later leaves the job running.
+/// Every error of the user's files comes before anything is claimed. Dropping the future before the worker has the job
+/// gives the claim back; dropping it later leaves the job running.
 pub async fn train(
     config: &Config,
     request: TrainRequest,

@@ -6,8 +6,9 @@ use std::path::Path;
 
 /// Renames the folder `from` to `to`; [`io::ErrorKind::AlreadyExists`] if anything is there.
 ///
-/// One step where the system has such a rename. Elsewhere the name is claimed by an empty folder first, which the rename then
-/// replaces: nothing but that empty folder can be replaced, because a rename onto a folder with files fails everywhere.
+/// One step where the system has such a rename. Elsewhere the name is claimed by an empty folder first, which the
+/// rename then replaces: nothing but that empty folder can be replaced, because a rename onto a folder with files fails
+/// everywhere.
 pub(crate) fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
     match rename_exclusive(from, to) {
         Err(error) if error.kind() == io::ErrorKind::Unsupported => {}

@@ -31,7 +31,8 @@ impl Unmade {
     }
 }
 
-/// Whether the worker is in the room: the server says nothing about an offer to somebody who is not, so that it would be waited for.
+/// Whether the worker is in the room: the server says nothing about an offer to somebody who is not, so that it would
+/// be waited for.
 async fn look(pool: &ClientPool, worker: &PeerId) -> Result<(), Unmade> {
     let workers = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
     let there = pool.discover(workers).await.map_err(|failure| Unmade::by(failure, false))?;
