@@ -39,6 +39,8 @@ pub enum WorkerEvent {
     Withdraw {
         /// The peer.
         from: PeerId,
+        /// The job that it was to bring by a claim: if it has not brought it yet, it will not.
+        job: Option<JobId>,
     },
     /// For the log and the screen.
     Fact(Fact),
@@ -225,7 +227,7 @@ impl Runner {
                 Effect::Answer { from, sdp, admission } => {
                     self.waiting.push_back(WorkerEvent::Offer { from, sdp, admission });
                 }
-                Effect::Withdraw { from } => self.waiting.push_back(WorkerEvent::Withdraw { from }),
+                Effect::Withdraw { from, job } => self.waiting.push_back(WorkerEvent::Withdraw { from, job }),
                 Effect::Report(fact) => self.report(fact),
                 Effect::GiveUp(cause) => {
                     self.over = true;

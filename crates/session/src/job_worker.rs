@@ -15,7 +15,7 @@ use sleap_rtc_wire::peer::{PeerFrame, Submission, TransferId, Wish};
 pub use effect::{Fact, Grant, WorkerEffect, WorkerInput};
 
 use crate::events::EventLog;
-use crate::record::{JobRecord, JobState, Process};
+use crate::record::{JobRecord, JobState};
 use crate::transfer::{DiskAnswer, Out, Receiver, Sender, TransferError};
 use crate::{KeyPair, LinkId};
 
@@ -126,13 +126,14 @@ impl JobWorker {
         }
     }
 
-    /// A job of an earlier run of the worker, from its record. If that has no end, the trainer is gone with the worker (the
-    /// shell has made sure of it): it ends here and now as [`FailCode::WorkerLost`].
+    /// A job of an earlier run of the worker, from its record. If that has no end, the trainer has died with the
+    /// worker (its process group has a guard): it ends here and now as [`FailCode::WorkerLost`].
     pub fn restore(key: KeyPair, state: JobState, gone_ms: u64, now: Time) -> Self {
         let mut worker = Self::new(key, state.grant, gone_ms);
         worker.submission = Some(state.submission);
         worker.durable = true;
-        worker.ran = state.process.is_some();
+        // Whether it ran is not on record: the shell looks what is there.
+        worker.ran = true;
         worker.reserved = state.reserved;
         worker.reserving = state.reserved;
         let text = "the worker was started again; earlier lines are in its own log file".to_owned();
@@ -164,10 +165,6 @@ impl JobWorker {
             WorkerInput::Rejected { code, cause } if self.stage == Stage::Checking => self.fail(code, cause, now),
             WorkerInput::Recorded { ticket } => self.recorded(ticket, now),
             WorkerInput::RecordFailed { ticket, cause } => self.record_failed(ticket, cause, now),
-            WorkerInput::Started { pid, start_time } => {
-                let process = Process { pid, start_time };
-                self.record(JobRecord::Started { at: now, process }, Pending::Other);
-            }
             WorkerInput::Happened(what) => self.happened(what, now),
             WorkerInput::Ended(terminal) => self.trainer_ended(terminal, now),
             WorkerInput::Results(files) => self.results_listed(files),

@@ -1,4 +1,7 @@
 //! What the worker remembers of a job over its own restart: lines of JSON in a file that only grows.
+//!
+//! It names no process: the trainer's group dies with the worker (docs/decisions/0007), so a record without an end is that of
+//! a job whose trainer is gone.
 
 use serde::{Deserialize, Serialize};
 use sleap_rtc_wire::Time;
@@ -28,13 +31,6 @@ pub enum JobRecord {
         /// The number.
         seq: u64,
     },
-    /// The trainer's process group runs.
-    Started {
-        /// When.
-        at: Time,
-        /// Its leader.
-        process: Process,
-    },
     /// The one end. A later one does not count.
     Ended {
         /// How.
@@ -49,15 +45,6 @@ pub enum JobRecord {
         /// Their root hash.
         root: Hash,
     },
-}
-
-/// A process that can be found again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Process {
-    /// Its id.
-    pub pid: u32,
-    /// When it started, as the system says it.
-    pub start_time: u64,
 }
 
 impl JobRecord {
@@ -79,8 +66,6 @@ pub struct JobState {
     pub submission: Submission,
     /// No event with a higher number has been told.
     pub reserved: u64,
-    /// The trainer's last process. If it still lives without its worker, it is to be ended.
-    pub process: Option<Process>,
     /// How it ended, and the number of that event.
     pub end: Option<(Terminal, u64)>,
     /// Whether the client has the results.
@@ -116,15 +101,9 @@ pub fn replay(bytes: &[u8]) -> Result<JobState, BadRecord> {
         serde_json::from_slice(line).map_err(|error| BadRecord::Line { line: index + 1, cause: error.to_string() })
     });
     let mut state = match lines.next().ok_or(BadRecord::Empty)?? {
-        JobRecord::Accepted { grant, submission, reserved, .. } => JobState {
-            grant,
-            submission: *submission,
-            reserved,
-            process: None,
-            end: None,
-            delivered: None,
-            valid_len: valid as u64,
-        },
+        JobRecord::Accepted { grant, submission, reserved, .. } => {
+            JobState { grant, submission: *submission, reserved, end: None, delivered: None, valid_len: valid as u64 }
+        }
         _ => return Err(BadRecord::NoBeginning),
     };
     for record in lines {
@@ -138,7 +117,6 @@ impl JobState {
         match record {
             JobRecord::Accepted { .. } => {}
             JobRecord::Reserved { seq } => self.reserved = self.reserved.max(seq),
-            JobRecord::Started { process, .. } => self.process = Some(process),
             JobRecord::Ended { .. } if self.end.is_some() => {}
             JobRecord::Ended { terminal, seq } => self.end = Some((terminal, seq)),
             JobRecord::Delivered { root, .. } => self.delivered = Some(root),

@@ -123,7 +123,7 @@ impl Daemon {
     async fn event(&self, running: &mut Running, event: WorkerEvent) {
         match event {
             WorkerEvent::Offer { from, sdp, admission } => self.offer(running, from, sdp, admission).await,
-            WorkerEvent::Withdraw { from } => {
+            WorkerEvent::Withdraw { from, .. } => {
                 if let Some(link) = running.links.remove(&from) {
                     link.abort();
                 }

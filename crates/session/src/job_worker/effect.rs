@@ -107,13 +107,6 @@ pub enum WorkerInput {
         /// Why.
         cause: String,
     },
-    /// The trainer's process runs.
-    Started {
-        /// Its process id, which is its group's.
-        pid: u32,
-        /// When it started, as the system says it: tells it from a later process with the same id.
-        start_time: u64,
-    },
     /// Something happened to the job. Not `End`: that is made here.
     Happened(What),
     /// The trainer and its whole group are gone. Exactly one follows each [`WorkerEffect::Run`].

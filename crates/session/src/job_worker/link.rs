@@ -26,7 +26,7 @@ pub(super) struct Visitor {
 
 impl JobWorker {
     pub(super) fn link_up(&mut self, link: LinkId, peer: PeerId, binding: Binding, nonce: [u8; 32], now: Time) {
-        if self.links.len() >= LINKS {
+        if !self.make_room() {
             return self.out.push_back(WorkerEffect::Close { link });
         }
         let grant = &self.grant;
@@ -49,6 +49,21 @@ impl JobWorker {
         let (channel, text) = Channel::open(link, self.key.clone(), hello, grant.client_key, binding, now);
         self.links.insert(link, Visitor { channel, peer, parts: Parts::default(), closing: false });
         self.out.push_back(WorkerEffect::Send { link, text });
+    }
+
+    /// Whether there is a place for one more. Who has stood at the door longest without a proof makes way: strangers must not
+    /// keep the owner out.
+    fn make_room(&mut self) -> bool {
+        let here = || self.links.values().filter(|visitor| !visitor.closing);
+        if here().count() < LINKS {
+            return true;
+        }
+        let Some(stranger) = here().find(|visitor| !visitor.channel.is_proven()).map(|visitor| visitor.channel.id)
+        else {
+            return false;
+        };
+        self.refuse(stranger, Refusal::new(RefuseCode::TimedOut, "too many are at the door"));
+        true
     }
 
     pub(super) fn link_down(&mut self, link: LinkId, now: Time) {

@@ -32,8 +32,8 @@ impl PoolWorker {
             Slot::Plain(_) => self.forget_taking(),
             // The server gave the lease to somebody else, with a higher fence.
             Slot::Leased(lease) => {
-                let client = lease.grant.client.clone();
-                self.withdraw(&client);
+                let (client, job) = (lease.grant.client.clone(), lease.grant.job_id.clone());
+                self.withdraw(&client, Some(&job));
             }
             Slot::Free => {}
         }
@@ -75,9 +75,9 @@ impl PoolWorker {
     pub(super) fn claim_ended(&mut self, ended: &ClaimEnded) {
         match &mut self.slot {
             Slot::Leased(lease) if lease.grant.claim_id == ended.claim_id => {
-                let client = lease.grant.client.clone();
+                let (client, job) = (lease.grant.client.clone(), lease.grant.job_id.clone());
                 self.slot = Slot::Free;
-                self.withdraw(&client);
+                self.withdraw(&client, Some(&job));
                 let claim = ended.claim_id.clone();
                 self.out.push_back(Effect::Report(Fact::ClaimEnded { claim, reason: Some(ended.reason) }));
             }
@@ -91,16 +91,16 @@ impl PoolWorker {
     pub(super) fn hand_back(&mut self) {
         match &self.slot {
             Slot::Leased(lease) => {
-                let (claim, client) = (lease.grant.claim_id.clone(), lease.grant.client.clone());
+                let grant = lease.grant.clone();
                 self.slot = Slot::Free;
-                self.released.push(claim);
-                self.withdraw(&client);
+                self.released.push(grant.claim_id);
+                self.withdraw(&grant.client, Some(&grant.job_id));
             }
             Slot::Plain(plain) => {
                 let client = plain.client.clone();
                 self.forget_taking();
                 self.slot = Slot::Free;
-                self.withdraw(&client);
+                self.withdraw(&client, None);
             }
             Slot::Free | Slot::Running(_) => {}
         }

@@ -95,6 +95,8 @@ pub enum Effect {
     Withdraw {
         /// The peer.
         from: PeerId,
+        /// The job that it was to bring by a claim: if it has not brought it yet, it will not.
+        job: Option<JobId>,
     },
     /// For the log and the screen.
     Report(Fact),

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 use sleap_rtc_wire::signal::{Description, Relay, RelayKind};
-use sleap_rtc_wire::{Code, FromPeer, PeerId, Time, limits};
+use sleap_rtc_wire::{Code, FromPeer, JobId, PeerId, Time, limits};
 
 use super::PoolWorker;
 use super::effect::{Admission, Effect, Fact};
@@ -97,9 +97,9 @@ impl PoolWorker {
     }
 
     /// Whoever was to come in by an answer to this peer may not any more.
-    pub(super) fn withdraw(&mut self, peer: &PeerId) {
+    pub(super) fn withdraw(&mut self, peer: &PeerId, job: Option<&JobId>) {
         self.answering.remove(peer);
-        self.out.push_back(Effect::Withdraw { from: peer.clone() });
+        self.out.push_back(Effect::Withdraw { from: peer.clone(), job: job.cloned() });
     }
 
     /// Tells a peer by the routed `error` frame of the deployed workers that its offer is not answered.

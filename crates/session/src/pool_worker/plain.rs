@@ -106,7 +106,7 @@ impl PoolWorker {
     fn job_cancel(&mut self, from: &PeerId, job: &JobId) {
         if matches!(&self.slot, Slot::Plain(plain) if plain.client == *from && plain.job.as_ref() == Some(job)) {
             self.slot = Slot::Free;
-            self.withdraw(from);
+            self.withdraw(from, None);
             let payload = json!({
                 "app_message_type": "job_cancelled", "job_id": job, "status": "cancelled", "cleanup_complete": true,
             });

@@ -107,8 +107,7 @@ pub(crate) fn ended(state: EndState) -> Terminal {
 
 /// What a trainer of `stages` stages says.
 pub(crate) fn script(stages: u32) -> VecDeque<WorkerInput> {
-    let mut words = VecDeque::from([WorkerInput::Started { pid: 4711, start_time: 99 }]);
-    words.push_back(WorkerInput::Happened(What::Phase { phase: Phase::Importing }));
+    let mut words = VecDeque::from([WorkerInput::Happened(What::Phase { phase: Phase::Importing })]);
     for index in 0..stages {
         let happened = [
             What::Stage { index, count: stages, name: format!("stage-{index}") },

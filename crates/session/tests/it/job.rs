@@ -19,7 +19,7 @@ fn a_job_goes_there_and_its_results_come_home() {
 }
 
 #[test]
-fn the_record_is_accepted_started_ended_delivered() {
+fn the_record_is_accepted_ended_delivered() {
     let mut world = World::usual();
     world.assert_completed();
     let kinds: Vec<&str> = world
@@ -28,12 +28,11 @@ fn the_record_is_accepted_started_ended_delivered() {
         .map(|record| match record {
             JobRecord::Accepted { .. } => "accepted",
             JobRecord::Reserved { .. } => "reserved",
-            JobRecord::Started { .. } => "started",
             JobRecord::Ended { .. } => "ended",
             JobRecord::Delivered { .. } => "delivered",
         })
         .collect();
-    assert_eq!(kinds, ["accepted", "started", "ended", "delivered"]);
+    assert_eq!(kinds, ["accepted", "ended", "delivered"]);
 }
 
 #[test]

@@ -91,7 +91,7 @@ fn an_ended_claim_is_forgotten_unless_its_job_runs() {
     let mut worker = Worker::up();
     worker.lease("c1", 7);
     worker.frame(ToPeer::ClaimEnded(ended("c1", EndReason::Released)));
-    assert_eq!(worker.acts(), [Effect::Withdraw { from: peer("ada") }]);
+    assert_eq!(worker.acts(), [Effect::Withdraw { from: peer("ada"), job: Some(job("j1")) }]);
     assert_eq!(worker.start("c1"), Err(StartRefused::NotExpected));
 
     worker.lease("c2", 8);

@@ -321,3 +321,20 @@ fn a_stranger_at_the_door_does_not_keep_the_slot() {
     }
     assert_eq!((world.now.since(since), world.ends.len()), (GONE_MS, 1));
 }
+
+#[test]
+fn strangers_at_the_door_do_not_keep_the_owner_out() {
+    let mut world = World::usual();
+    world.script.pop_back();
+    world.until("it runs", |world| world.runs == 1);
+    world.cut();
+    let binding = Binding { local: WORKER_PRINT, remote: CLIENT_PRINT };
+    for n in 0..5 {
+        world.worker_input(WorkerInput::LinkUp { link: LinkId(1_000 + n), peer: target().me, binding, nonce: [1; 32] });
+    }
+    let before = world.facts.len();
+    world
+        .until("the owner is in", |world| world.facts[before..].iter().any(|fact| matches!(fact, Fact::Proven { .. })));
+    let refused = |fact: &&Fact| matches!(fact, Fact::Refused { code: RefuseCode::TimedOut, .. });
+    assert_eq!(world.facts.iter().filter(refused).count(), 2, "the two that have waited longest made way");
+}
