@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use sleap_rtc_wire::job::{StageSpec, VideoPath};
 use sleap_rtc_wire::limits;
 
-use super::error::Explained;
 use super::name::safe_name;
 use crate::run_name;
 use crate::slp::{self, ResolvedVideo, SlpError, SlpFile, VideoError};
+use sleap_rtc_peer::explained::Explained;
 
 /// Longest name of a stage before its number, bytes: behind a run's name and a dot it must fit the trainer's 100.
 const MAX_STAGE: usize = 100 - run_name::MAX_RUN_NAME - ".-16".len();

@@ -3,8 +3,8 @@
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use crate::local::error::Explained;
 use crate::local::results::PathError;
+use sleap_rtc_peer::explained::Explained;
 
 /// Why results do not land. Nothing is then under the final name.
 #[derive(Debug, thiserror::Error)]

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::local::Explained;
+use crate::explained::Explained;
 
 /// A label file that cannot be used, and why.
 #[derive(Debug, thiserror::Error)]
