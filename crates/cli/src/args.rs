@@ -37,6 +37,7 @@ Environment:
   SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address
   SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another address
   SLEAP_RTC_TRAINER         the sleap-nn program that workers run
+  SLEAP_RTC_PYTHON          the Python that `trainer install` takes
   SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
   SLEAP_RTC_LOG             error, warn, info or debug [default: warn]
   NO_COLOR                  no colours
@@ -151,6 +152,9 @@ pub struct WorkerArgs {
     /// End when standard input closes, so that a program that started this one never leaves it behind.
     #[arg(long, hide = true)]
     pub until_eof: bool,
+    /// How long the client of a job that does not run yet may be gone before it is given up.
+    #[arg(long, value_name = "TIME", default_value = "10m", hide = true, value_parser = wait)]
+    pub patience: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub connect: Connect,
@@ -199,6 +203,9 @@ pub struct TrainArgs {
     /// Leave when standard input closes, so that a program that started this one never leaves it behind.
     #[arg(long, hide = true)]
     pub until_eof: bool,
+    /// How long the worker of a job may be gone before it is given up.
+    #[arg(long, value_name = "TIME", default_value = "10m", hide = true, value_parser = wait)]
+    pub patience: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub connect: Connect,

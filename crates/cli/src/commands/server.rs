@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use sleap_rtc_server::{Config, Server, ServerError};
+use sleap_rtc_store::OpenError;
 
 use crate::args::ServerArgs;
 use crate::errors::{CliError, CliResult};
@@ -101,8 +102,9 @@ fn server_error(error: &ServerError) -> CliError {
         ServerError::Data { .. } | ServerError::Key(_) => {
             base(Exit::LocalDisk).hint("check the folder, or name another: sleap-rtc server --data DIR")
         }
-        ServerError::Store(_) => base(Exit::LocalDisk)
+        ServerError::Store(OpenError::Locked(_)) => base(Exit::Taken)
             .hint("one server a folder: end the other, or name another folder: sleap-rtc server --data DIR"),
+        ServerError::Store(_) => base(Exit::LocalDisk).hint("name another folder: sleap-rtc server --data DIR"),
         ServerError::Random(text) => CliError::internal(text.clone()),
     }
 }

@@ -15,7 +15,8 @@ use crate::printer::Printer;
 pub(super) async fn run(args: TrainArgs, printer: Printer) -> CliResult<Exit> {
     let context = Context::load(&args.connect)?;
     context.room()?;
-    let config = context.client();
+    let mut config = context.client();
+    config.times.lost_ms = args.patience.as_millis() as u64;
     let request = TrainRequest {
         labels: args.labels,
         configs: args.configs,

@@ -42,6 +42,7 @@ pub(super) async fn run(args: WorkerArgs, printer: Printer) -> CliResult<Exit> {
         room,
         connector: Arc::new(WebRtcConnector::new(webrtc::Config::default())),
         trainer: probe(printer).await?,
+        patience: args.patience,
     };
     let trainer = &config.trainer;
     printer.note(&format!("sleap-nn {} at {}", trainer.version(), trainer.path().display()));

@@ -123,7 +123,7 @@ fn a_second_server_in_one_folder() {
     let sandbox = Sandbox::new();
     let _server = Server::start(&sandbox);
     assert_snapshot!(sandbox.told(&["server", "--listen", "127.0.0.1", "--http-port", "0", "--ws-port", "0"]), @r"
-    exit 9
+    exit 12
     ---
     error: the server did not start
     cause: HOME/.local/share/sleap-rtc/server is in use by another server

@@ -56,6 +56,7 @@ fn the_program() {
       SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another
       address
       SLEAP_RTC_TRAINER         the sleap-nn program that workers run
+      SLEAP_RTC_PYTHON          the Python that `trainer install` takes
       SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
       SLEAP_RTC_LOG             error, warn, info or debug [default: warn]
       NO_COLOR                  no colours
