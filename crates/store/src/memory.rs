@@ -35,8 +35,11 @@ impl Tables {
                 self.rooms.remove(&room);
                 self.memberships.retain(|(of, _), _| *of != room);
             }
-            Change::PutMembership(membership) => {
-                self.memberships.insert((membership.room_id.clone(), membership.member.clone()), membership);
+            Change::PutMembership(new) if !self.rooms.contains_key(&new.room_id) => {}
+            Change::PutMembership(new) => {
+                let role = new.role;
+                let stored = self.memberships.entry((new.room_id.clone(), new.member.clone())).or_insert(new);
+                stored.role = role;
             }
             Change::DeleteMembership(room, member) => {
                 self.memberships.remove(&(room, member));

@@ -56,6 +56,7 @@ pub trait Store: Send + Sync + 'static {
     /// Writes all changes in the order given, or none of them. When it returns `Ok`, they survive a crash.
     ///
     /// The fence: a [`Change::PutRoom`] whose epoch is lower than the stored one fails with [`StoreError::Stale`]; an equal
-    /// or higher one replaces it. Changes that remove what is not there do nothing.
+    /// or higher one replaces it. Changes that remove what is not there do nothing, and neither does a
+    /// [`Change::PutMembership`] in a room that is not there.
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError>;
 }

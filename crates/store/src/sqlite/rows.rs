@@ -131,7 +131,9 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
         Change::DeleteRoom(room) => delete_room(connection, room),
         Change::PutMembership(one) => connection
             .prepare_cached(
-                "INSERT OR REPLACE INTO memberships (room_id, member, role, joined_at) VALUES (?1, ?2, ?3, ?4)",
+                "INSERT INTO memberships (room_id, member, role, joined_at)
+                 SELECT ?1, ?2, ?3, ?4 WHERE EXISTS (SELECT 1 FROM rooms WHERE room_id = ?1)
+                 ON CONFLICT (room_id, member) DO UPDATE SET role = excluded.role",
             )?
             .execute(params![one.room_id.as_str(), one.member.as_str(), role_text(one.role), time(one.joined_at)])
             .map(drop),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sleap_rtc_store::{Memory, Sqlite, Store, StoreError};
 use sleap_rtc_wire::Time;
-use sleap_rtc_wire::record::{Change, IdentityKind, MemberRole, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, IdentityKind, MemberRole, MembershipRecord, RoomKind, RoomRecord};
 
 use crate::records::{identity, member, membership, room, room_id};
 
@@ -85,6 +85,32 @@ async fn memberships_are_found_from_both_ends_and_go_with_the_room(store: Arc<dy
     assert_eq!(store.members(&room_id("a")).await.unwrap(), all[..1]);
     store.apply(vec![Change::DeleteRoom(room_id("b"))]).await.unwrap();
     assert_eq!(store.memberships(&member("bob")).await.unwrap(), []);
+}
+
+async fn a_membership_keeps_when_it_began(store: Arc<dyn Store>) {
+    put(&*store, [room("a")]).await;
+    let first = MembershipRecord { joined_at: Time(5), ..membership("a", "bob", MemberRole::Member) };
+    let again = MembershipRecord { joined_at: Time(9), role: MemberRole::Owner, ..first.clone() };
+    store.apply(vec![Change::PutMembership(first.clone()), Change::PutMembership(again)]).await.unwrap();
+    let kept = store.membership(&room_id("a"), &member("bob")).await.unwrap();
+    assert_eq!(kept, Some(MembershipRecord { role: MemberRole::Owner, ..first.clone() }));
+    // Who left and comes again joins anew.
+    store.apply(vec![Change::DeleteMembership(room_id("a"), member("bob"))]).await.unwrap();
+    let later = MembershipRecord { joined_at: Time(12), ..first };
+    store.apply(vec![Change::PutMembership(later.clone())]).await.unwrap();
+    assert_eq!(store.members(&room_id("a")).await.unwrap(), [later]);
+}
+
+async fn nobody_belongs_to_a_room_that_is_gone(store: Arc<dyn Store>) {
+    put(&*store, [room("a")]).await;
+    let late = || Change::PutMembership(membership("a", "bob", MemberRole::Member));
+    store.apply(vec![Change::DeleteRoom(room_id("a")), late()]).await.unwrap();
+    store.apply(vec![late(), Change::PutIdentity(identity("bob", IdentityKind::Key, 1))]).await.unwrap();
+    assert_eq!(store.memberships(&member("bob")).await.unwrap(), []);
+    assert!(store.identity(&member("bob")).await.unwrap().is_some(), "the rest of the batch is written");
+    // A room of the same name later is another one.
+    put(&*store, [room("a")]).await;
+    assert_eq!(store.members(&room_id("a")).await.unwrap(), []);
 }
 
 async fn all_rooms_come_in_pages(store: Arc<dyn Store>) {
@@ -181,6 +207,8 @@ macro_rules! adapter {
                 a_refused_batch_changes_nothing,
                 a_batch_is_written_in_its_order,
                 memberships_are_found_from_both_ends_and_go_with_the_room,
+                a_membership_keeps_when_it_began,
+                nobody_belongs_to_a_room_that_is_gone,
                 all_rooms_come_in_pages,
                 expired_rooms_come_by_their_end_in_pages,
                 identities_come_by_their_age_in_pages,
