@@ -6,6 +6,9 @@ use sleap_rtc_wire::{Code, ErrorFrame, MemberId, PeerId, PublicKey, Time};
 
 use crate::secret::same_secret;
 
+/// How the deployed server's keys of accounts and workers begin; any other text is none.
+const API_KEY: &str = "slp_";
+
 /// Whom a room lets in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Admitted {
@@ -98,7 +101,7 @@ pub fn admit(
 }
 
 fn without_id_token(register: &Register) -> Refusal {
-    if is_given(register.api_key.as_deref()) {
+    if register.api_key.as_deref().is_some_and(|key| key.starts_with(API_KEY)) {
         Refusal::UnknownApiKey
     } else if is_given(register.jwt.as_deref()) {
         Refusal::UnknownAccount

@@ -9,7 +9,7 @@ use sleap_rtc_wire::{Code, MemberId};
 use crate::secret::same_secret;
 
 /// Who calls, as far as the shell could tell.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Default)]
 pub struct Caller<'a> {
     /// Whose Bearer credential it showed; `None`: none, or a bad one.
     pub member: Option<&'a MemberId>,
@@ -22,6 +22,20 @@ pub struct Caller<'a> {
     pub same_address: bool,
     /// What it may do whoever it is.
     pub power: Power,
+}
+
+/// Without the password: it must not reach a log.
+impl std::fmt::Debug for Caller<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { member, belongs, token, same_address, power } = self;
+        f.debug_struct("Caller")
+            .field("member", member)
+            .field("belongs", belongs)
+            .field("shows_token", &token.is_some())
+            .field("same_address", same_address)
+            .field("power", power)
+            .finish()
+    }
 }
 
 /// What a caller may do whoever it is.

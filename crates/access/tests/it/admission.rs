@@ -65,7 +65,11 @@ fn credentials_of_accounts_are_refused_by_name_unless_an_id_token_is_there_too()
     let bare = Register { id_token: None, ..register() };
     assert_eq!(only(bare.clone()), Refusal::NoCredential);
     assert_eq!(only(Register { api_key: Some("slp_x".to_owned()), ..bare.clone() }), Refusal::UnknownApiKey);
-    assert_eq!(only(Register { jwt: Some("x".to_owned()), ..bare }), Refusal::UnknownAccount);
+    assert_eq!(only(Register { jwt: Some("x".to_owned()), ..bare.clone() }), Refusal::UnknownAccount);
+    // What is no key of that server's is as good as none.
+    assert_eq!(only(Register { api_key: Some("x".to_owned()), ..bare.clone() }), Refusal::NoCredential);
+    let odd = Register { api_key: Some("x".to_owned()), jwt: Some("y".to_owned()), ..bare };
+    assert_eq!(only(odd), Refusal::UnknownAccount);
     let both = Register { api_key: Some("slp_x".to_owned()), ..register() };
     assert!(admit(Some(&room()), Some(&bob()), &both, Time(0)).is_ok());
 }

@@ -3,6 +3,12 @@ use sleap_rtc_access::{Caller, Denied, Power, may_create_room, may_delete_peer, 
 use crate::{member, room};
 
 #[test]
+fn a_caller_shows_no_password() {
+    let caller = Caller { token: Some("f9g2h5"), ..Caller::default() };
+    assert!(!format!("{caller:?}").contains("f9g2h5"));
+}
+
+#[test]
 fn whoever_signed_in_may_make_a_room_and_nobody_else() {
     let ana = member("ana");
     assert_eq!(may_create_room(&Caller { member: Some(&ana), ..Caller::default() }), Ok(()));
