@@ -116,7 +116,7 @@ impl Api {
 
     /// Takes a peer out of its room.
     pub async fn delete_peer(&self, who: &SignedIn, peer: &PeerId) -> Result<Deleted, ApiError> {
-        self.post("/delete-peer", Some(&who.id_token), &DeletePeer { peer_id: peer.clone() }).await
+        self.post("/delete-peer", Some(&who.id_token), &DeletePeer { peer_id: peer.clone(), token: None }).await
     }
 
     /// Whether the server is there, and which one it is.

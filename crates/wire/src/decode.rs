@@ -67,7 +67,10 @@ struct Head<'a> {
 
 /// What Python takes for a missing value.
 fn is_empty(raw: Option<&RawValue>) -> bool {
-    raw.is_none_or(|raw| matches!(raw.get(), "null" | "false" | "0" | "0.0" | "\"\"" | "{}" | "[]"))
+    let Some(text) = raw.map(RawValue::get) else { return true };
+    let inside = |open, close| text.strip_prefix(open).and_then(|text| text.strip_suffix(close));
+    let is_hollow = inside('{', '}').or(inside('[', ']')).is_some_and(|inside| inside.trim_ascii().is_empty());
+    is_hollow || matches!(text, "null" | "false" | "0" | "0.0" | "\"\"")
 }
 
 fn missing(fields: &[(&str, Option<&RawValue>)]) -> Result<(), DecodeError> {
@@ -82,6 +85,10 @@ fn peer(raw: Option<&RawValue>) -> Option<PeerId> {
 impl FromPeer {
     /// Reads one frame.
     pub fn decode(text: &Text) -> Result<Self, DecodeError> {
+        if !text.trim_ascii_start().starts_with('{') {
+            // A list would be read as a frame's fields in their order.
+            return Err(DecodeError::InvalidJson);
+        }
         let head: Head<'_> = serde_json::from_str(text).map_err(|_| DecodeError::InvalidJson)?;
         let kind = head.kind.as_deref().unwrap_or("");
         match kind {
@@ -128,6 +135,9 @@ fn relay_plain(kind: &str, head: &Head<'_>, text: &Text) -> Result<FromPeer, Dec
     };
     // An old worker's `error` names only its target; whoever sent it is known by its connection.
     let from = if kind == RelayKind::Error { head.sender.or(head.target) } else { head.sender };
+    if kind == RelayKind::Error && head.sender.is_some() && peer(head.sender) == peer(head.target) {
+        return Err(DecodeError::Ignored);
+    }
     // A worker skips its challenge for an offer with `role: "client"`, so no peer may say that of itself.
     let text = if kind == RelayKind::Offer && head.role.is_some() { without_role(text)? } else { text.clone() };
     relay(kind, from, head.target, text).ok_or(DecodeError::Ignored)

@@ -129,24 +129,30 @@ impl Filters {
         if depth(&source) > limits::FILTER_DEPTH {
             return Err(FilterError(format!("filter nested deeper than {} levels", limits::FILTER_DEPTH)));
         }
+        let bytes = text_bytes(&source);
+        if bytes > limits::FILTER {
+            return Err(FilterError(format!("filter of {bytes} bytes, at most {} are allowed", limits::FILTER)));
+        }
         let mut filters = Self { source, ..Self::default() };
         for (key, value) in map {
             filters.take(key, value);
         }
-        let terms = filters
-            .terms
-            .iter()
-            .map(|(_, term)| if let Term::All(all) = term { all.len().max(1) } else { 1 })
-            .sum::<usize>();
-        let tags = filters.tags.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
-        if terms + tags > limits::FILTER_TERMS {
-            return Err(FilterError(format!(
-                "filter with {} conditions, at most {} are allowed",
-                terms + tags,
-                limits::FILTER_TERMS
-            )));
+        let conditions = filters.conditions();
+        if conditions > limits::FILTER_TERMS {
+            let most = limits::FILTER_TERMS;
+            return Err(FilterError(format!("filter with {conditions} conditions, at most {most} are allowed")));
         }
         Ok(filters)
+    }
+
+    /// What one peer may have to be compared with: each scalar, in whatever list it is.
+    fn conditions(&self) -> usize {
+        let of_term = |term: &Term| match term {
+            Term::Is(value) => scalars(value),
+            Term::All(all) => all.iter().map(|(_, operand)| scalars(operand)).sum::<usize>().max(1),
+        };
+        let tags = self.tags.as_ref().and_then(Value::as_array).map_or(0, Vec::len);
+        tags + self.terms.iter().map(|(_, term)| of_term(term)).sum::<usize>()
     }
 
     fn take(&mut self, key: String, value: Value) {
@@ -224,6 +230,25 @@ fn depth(value: &Value) -> usize {
         _ => return 0,
     };
     1 + inside.unwrap_or(0)
+}
+
+/// Scalars in it, an empty list or object counting as one.
+fn scalars(value: &Value) -> usize {
+    match value {
+        Value::Array(list) => list.iter().map(scalars).sum::<usize>().max(1),
+        Value::Object(map) => map.values().map(scalars).sum::<usize>().max(1),
+        _ => 1,
+    }
+}
+
+/// All names and texts in it, bytes.
+fn text_bytes(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len(),
+        Value::Array(list) => list.iter().map(text_bytes).sum(),
+        Value::Object(map) => map.iter().map(|(key, value)| key.len() + text_bytes(value)).sum(),
+        _ => 0,
+    }
 }
 
 /// Equality as Python sees it: numbers by value whatever their form, `true` equal to 1.

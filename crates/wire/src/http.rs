@@ -2,16 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::debug::debug_only;
 use crate::{MemberId, PeerId, PublicKey, RoomId, Signature};
 
 /// Answer of `POST /anonymous-signin`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct AnonymousSignin {
     /// Bearer credential and the `id_token` of `register`.
     pub id_token: String,
     /// A UUID that old workers use as their peer id.
     pub username: String,
 }
+
+debug_only!(AnonymousSignin { username });
 
 /// First and second request of `POST /key-signin`: without `nonce` it asks for one.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -42,7 +45,7 @@ pub struct KeyNonce {
 }
 
 /// Second answer of `POST /key-signin`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct KeySignedIn {
     /// Bearer credential and the `id_token` of `register`.
     pub id_token: String,
@@ -51,6 +54,8 @@ pub struct KeySignedIn {
     /// Seconds until the token ends.
     pub expires_in: u64,
 }
+
+debug_only!(KeySignedIn { member, expires_in });
 
 /// Optional body of `POST /create-room`. Without one the room is ephemeral.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -64,7 +69,7 @@ pub struct CreateRoom {
 }
 
 /// Answer of `POST /create-room`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct RoomCreated {
     /// The room.
     pub room_id: RoomId,
@@ -79,6 +84,8 @@ pub struct RoomCreated {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
 }
+
+debug_only!(RoomCreated { room_id, expires_at, name, server });
 
 /// Body of `POST /extend-room`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,7 +104,7 @@ pub struct RoomExtended {
 }
 
 /// Body of `POST /delete-peers-and-room`: one of the two.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, Serialize, Deserialize)]
 pub struct DeletePeersAndRoom {
     /// The room.
     #[serde(default)]
@@ -110,12 +117,19 @@ pub struct DeletePeersAndRoom {
     pub token: Option<String>,
 }
 
+debug_only!(DeletePeersAndRoom { room_id, peer_id });
+
 /// Body of `POST /delete-peer`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct DeletePeer {
     /// The peer.
     pub peer_id: PeerId,
+    /// The room's password, for a caller without an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
+
+debug_only!(DeletePeer { peer_id });
 
 /// Answer of the two delete calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -12,6 +12,7 @@
 //! `docs/protocol.md`.
 
 pub mod claim;
+mod debug;
 mod decode;
 pub mod error;
 pub mod filter;

@@ -12,10 +12,14 @@ pub const TAGS: usize = 64;
 pub const PROPERTIES: usize = 256;
 /// Nesting of a filter's operands.
 pub const FILTER_DEPTH: usize = 4;
-/// Conditions of one filter.
+/// Conditions of one filter; each element of a list is one.
 pub const FILTER_TERMS: usize = 64;
+/// All names and texts of one filter, bytes.
+pub const FILTER: usize = 16 << 10;
 /// Peers of one room.
 pub const PEERS: usize = 10_000;
+/// A `request_id`, bytes: a claim keeps it.
+pub const REQUEST_ID: usize = 128;
 /// Claims that one member may hold or wait for at once in a room.
 pub const OPEN_CLAIMS: usize = 8;
 /// Workers that one claim may ask for.

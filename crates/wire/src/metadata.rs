@@ -83,6 +83,10 @@ impl Metadata {
         }
         if let Value::Array(tags) = tags {
             for tag in new {
+                if tags.len() > limits::TAGS {
+                    // Too many already, as [`Self::exceeds`] will say; to look for each of a million would cost seconds.
+                    return;
+                }
                 if !tags.contains(&tag) {
                     tags.push(tag);
                 }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::debug::debug_only;
 use crate::{MemberId, PublicKey, RoomId, Time};
 
 /// How long a room lives.
@@ -15,7 +16,7 @@ pub enum RoomKind {
 }
 
 /// A room, as the store keeps it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RoomRecord {
     /// The room.
     pub room_id: RoomId,
@@ -36,6 +37,8 @@ pub struct RoomRecord {
     /// Raised by one and committed whenever the room is loaded: the first half of every fence.
     pub epoch: u64,
 }
+
+debug_only!(RoomRecord { room_id, created_by, created_at, name, kind, ttl_ms, expires_at, epoch });
 
 /// What a member may do in a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +96,8 @@ pub enum Change {
     PutRoom(RoomRecord),
     /// Remove a room and its memberships.
     DeleteRoom(RoomId),
-    /// Insert or replace a membership.
+    /// Insert a membership, or change the role of one: it keeps the time it was joined at first. Nothing for a room that is
+    /// not there (any more).
     PutMembership(MembershipRecord),
     /// Remove a membership.
     DeleteMembership(RoomId, MemberId),

@@ -10,7 +10,8 @@ use serde_json::value::RawValue;
 use crate::claim::{
     Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, HeldClaim, Release,
 };
-use crate::{DecodeError, ErrorFrame, Filters, Metadata, PeerId, RoomId, Text, limits};
+use crate::debug::debug_only;
+use crate::{DecodeError, ErrorFrame, Filters, InvalidId, Metadata, PeerId, RoomId, Text, limits};
 
 /// Peer to server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -43,7 +44,7 @@ pub enum FromPeer {
 #[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Register {
     /// Required with an id token.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub peer_id: Option<PeerId>,
     /// `worker`, `client` or `peer`.
     #[serde(default = "peer_role")]
@@ -55,7 +56,7 @@ pub struct Register {
     #[serde(default, skip_serializing_if = "is_false")]
     pub is_admin: bool,
     /// The room.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "not_empty", skip_serializing_if = "Option::is_none")]
     pub room_id: Option<RoomId>,
     /// The room's password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -77,15 +78,16 @@ pub struct Register {
     pub claims: Vec<HeldClaim>,
 }
 
-/// Without the credentials: they must not reach a log.
-impl std::fmt::Debug for Register {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Register")
-            .field("peer_id", &self.peer_id)
-            .field("role", &self.role)
-            .field("room_id", &self.room_id)
-            .finish_non_exhaustive()
-    }
+debug_only!(Register { peer_id, role, room_id, features, claims });
+
+/// What Python takes for missing, an empty text, is missing.
+fn not_empty<'de, D, T>(from: D) -> Result<Option<T>, D::Error>
+where
+    D: serde::Deserializer<'de>,
+    T: std::str::FromStr<Err = InvalidId>,
+{
+    let text = Option::<String>::deserialize(from)?.filter(|text| !text.is_empty());
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
 fn peer_role() -> String {
@@ -292,7 +294,7 @@ pub struct Description {
 }
 
 /// `registered_auth`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct RegisteredAuth {
     /// The room.
     pub room_id: RoomId,
@@ -327,8 +329,21 @@ pub struct RegisteredAuth {
     pub expires_at: Option<u64>,
 }
 
+debug_only!(RegisteredAuth {
+    room_id,
+    peer_id,
+    admin_peer_id,
+    peer_list,
+    peer_metadata,
+    ice_servers,
+    mesh_ice_servers,
+    server_version,
+    features,
+    expires_at,
+});
+
 /// An ICE server. Old peers unpack it as keyword arguments: no other key may ever be added.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IceServer {
     /// `stun:host:port` or `turn:…`.
     pub urls: Vec<String>,
@@ -339,6 +354,8 @@ pub struct IceServer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub credential: Option<String>,
 }
+
+debug_only!(IceServer { urls, username });
 
 impl ToPeer {
     /// Writes one frame.

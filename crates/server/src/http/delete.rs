@@ -52,9 +52,9 @@ pub(crate) async fn peer(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Deleted>, Fault> {
-    let DeletePeer { peer_id } = body.json()?;
+    let DeletePeer { peer_id, token } = body.json()?;
     let shown = Shown::by(&app, &headers).await?;
-    let asked = Asked { app: &app, address, shown: &shown, token: None };
+    let asked = Asked { app: &app, address, shown: &shown, token: token.as_deref() };
     // The same name may be taken in several rooms: the caller means the one where it may do this.
     let mut answer = Ok(status("peer deleted from Cognito (already removed from room)"));
     for (record, place) in places(&app, &peer_id) {

@@ -51,13 +51,30 @@ fn errors_have_the_words_of_the_deployed_server() {
     };
     let invalid_json = Some((Code::InvalidJson, "Invalid JSON format".to_owned()));
     assert_eq!(told("{"), invalid_json);
-    assert_eq!(told("[1]"), invalid_json);
+    for no_object in ["", "1", "null", "\"ping\"", "[1]", "[\"ping\"]", " [\"register\"]"] {
+        assert_eq!(told(no_object), invalid_json, "{no_object}");
+    }
     let unknown = Some((Code::UnknownMessageType, "Unknown message type: dance".to_owned()));
     assert_eq!(told(r#"{"type":"dance"}"#), unknown);
     let missing = |fields: &str| Some((Code::InvalidMessage, format!("Missing required fields: {fields}")));
     assert_eq!(told(r#"{"type":"peer_message","to_peer_id":"w1","payload":{}}"#), missing("from_peer_id, payload"));
     assert_eq!(told(r#"{"type":"update_metadata","peer_id":"w1","metadata":{}}"#), missing("metadata"));
     assert_eq!(told(r#"{"type":"discover_peers"}"#), missing("from_peer_id"));
+    assert_eq!(told(r#"{"type":"update_metadata"}"#), missing("peer_id, metadata"));
+    for empty in ["{ }", "[\n]", "\"\"", "0", "null", "false"] {
+        let text = format!(r#"{{"type":"update_metadata","peer_id":"w1","metadata":{empty}}}"#);
+        assert_eq!(told(&text), missing("metadata"), "{empty}");
+        let text = format!(r#"{{"type":"peer_message","from_peer_id":"a","to_peer_id":"b","payload":{empty}}}"#);
+        assert_eq!(told(&text), missing("payload"), "{empty}");
+    }
+}
+
+/// serde would read a list as the fields of a frame in their order, and old peers would choke on what we hand on.
+#[test]
+fn a_list_is_no_frame() {
+    let list = r#"["offer",null,null,null,"c1","w1"]"#;
+    assert_eq!(FromPeer::decode(&Text::from(list.to_owned())), Err(DecodeError::InvalidJson));
+    assert!(FromPeer::decode(&Text::from(" \t\r\n{\"type\":\"ping\"}".to_owned())).is_ok());
 }
 
 #[test]
@@ -67,6 +84,8 @@ fn where_old_programs_expect_silence_there_is_none_to_answer() {
         r#"{"type":"answer","sender":"w1"}"#,
         r#"{"type":"candidate","sender":1,"target":"w1"}"#,
         r#"{"type":"error","reason":"x"}"#,
+        // Nobody has an error for itself: this one is made to look as if its target had sent it.
+        r#"{"type":"error","sender":"c1","target":"c1","reason":"x"}"#,
     ] {
         assert_eq!(FromPeer::decode(&Text::from(text.to_owned())), Err(DecodeError::Ignored), "{text}");
     }

@@ -82,6 +82,13 @@ fn limits_are_named() {
     let deep = json!({"properties": {"x": {"$in": [[[1]]]}}});
     assert_eq!(refused(deep), format!("filter nested deeper than {} levels", limits::FILTER_DEPTH));
     assert!(refused(json!({"tags": vec!["x"; 65]})).contains("65 conditions"));
+    // Each element of a list is compared with every peer's, so each is a condition.
+    for operator in ["$in", "$nin", "$all", "$eq"] {
+        let long = json!({"properties": {"x": {operator: vec![1; 60], "$ne": vec![2; 5]}}});
+        assert_eq!(refused(long), "filter with 65 conditions, at most 64 are allowed", "{operator}");
+    }
+    let wordy = json!({"properties": {"x": "x".repeat(limits::FILTER)}});
+    assert_eq!(refused(wordy), "filter of 16395 bytes, at most 16384 are allowed");
 }
 
 const NAMES: [&str; 3] = ["status", "gpu", "jobs"];

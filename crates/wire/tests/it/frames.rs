@@ -91,6 +91,10 @@ fn what_deployed_peers_send_is_read() {
     let FromPeer::Register(register) = FromPeer::decode(&Text::from(register.to_string())).unwrap() else { panic!() };
     assert!(register.is_admin && register.metadata.is_empty() && register.claims.is_empty());
 
+    let empty = json!({"type": "register", "peer_id": "", "room_id": "", "token": "", "id_token": ""});
+    let FromPeer::Register(empty) = FromPeer::decode(&Text::from(empty.to_string())).unwrap() else { panic!() };
+    assert_eq!((empty.peer_id, empty.room_id, empty.role.as_str()), (None, None, "peer"));
+
     let discover = json!({"type": "discover_peers", "from_peer_id": "c", "filters": null});
     assert!(matches!(FromPeer::decode(&Text::from(discover.to_string())), Ok(FromPeer::DiscoverPeers(_))));
 

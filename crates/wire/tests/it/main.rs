@@ -9,3 +9,4 @@ mod frames;
 mod ids;
 mod metadata;
 mod peers;
+mod secrets;

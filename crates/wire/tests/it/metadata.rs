@@ -75,6 +75,15 @@ fn null_stays_null() {
     assert_eq!(metadata.property("job"), Some(&Value::Null));
 }
 
+/// Each new tag is looked for among the old ones: more than are allowed are not even merged.
+#[test]
+fn too_many_tags_are_not_merged_one_by_one() {
+    let mut metadata = Metadata::from(json!({"tags": ["a"]}));
+    let tags: Vec<u32> = (0..300_000).collect();
+    metadata.merge(Metadata::from(json!({"tags": tags})));
+    assert_eq!(metadata.exceeds().as_deref(), Some("65 tags, at most 64 are allowed"));
+}
+
 #[test]
 fn limits_are_named() {
     let exceeds = |value: Value| Metadata::from(value).exceeds();

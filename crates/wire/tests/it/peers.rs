@@ -5,7 +5,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use sleap_rtc_wire::job::{JobSpec, StageSpec, TrainOptions};
 use sleap_rtc_wire::limits;
-use sleap_rtc_wire::manifest::{Hash, PathRules, check_path};
+use sleap_rtc_wire::manifest::{BadPath, Hash, PathRules, check_path};
 use sleap_rtc_wire::peer::{Bulk, PIECE, Parts, PeerFrame, Submission, TransferId};
 
 use crate::any;
@@ -101,6 +101,16 @@ fn a_bulk_message_out_of_bounds_is_refused() {
     assert!(Bulk::decode(&with(PIECE).encode()).is_ok());
     assert!(Bulk::decode(&with(PIECE + 1).encode()).is_err());
     assert!(Bulk::decode(&with(0).encode()).is_err());
+}
+
+#[test]
+fn no_path_hides_something() {
+    let hiding =
+        ["\u{AD}", "\u{61C}", "\u{180E}", "\u{200B}", "\u{202E}", "\u{2066}", "\u{FEFF}", "\u{E0041}", "\u{2215}"];
+    for hidden in hiding {
+        assert_eq!(check_path(&format!("a{hidden}b.slp")), Err(BadPath::Hidden), "{hidden:?}");
+    }
+    assert_eq!(check_path("Füße 日本/ab.slp"), Ok(()));
 }
 
 fn path() -> impl Strategy<Value = String> {
