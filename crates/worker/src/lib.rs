@@ -9,6 +9,7 @@ mod facts;
 mod folder;
 pub mod gpu;
 mod job;
+mod labels;
 mod notice;
 mod record_file;
 mod run;
@@ -18,6 +19,7 @@ pub mod trainer;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use sleap_rtc_link::Connector;
 use sleap_rtc_peer::api::Api;
@@ -65,7 +67,12 @@ pub struct Config {
     pub connector: Arc<dyn Connector>,
     /// The trainer, found and asked for its version.
     pub trainer: Trainer,
+    /// How long a client may be gone before its job that does not run yet is given up; [`PATIENCE`] where nobody says otherwise.
+    pub patience: Duration,
 }
+
+/// A laptop that sleeps for a moment while it sends does not lose its job.
+pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Whether the worker is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -150,6 +157,7 @@ fn serve(
         device: trainer_device(slot.device()),
         device_word: slot.device().word(),
         store: store.clone(),
+        gone_ms: config.patience.as_millis() as u64,
         clock: Clock::start(),
     };
     let daemon = Daemon {

@@ -10,6 +10,7 @@ use tokio::sync::mpsc::Sender;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::labels;
 use crate::trainer::{
     Config, Controls, Device, Outcome, Progress, Running, Stage, StageRun, Timing, Trainer, TrainerError, TrainerEvent,
     Verdict,
@@ -60,6 +61,9 @@ impl Run {
     }
 
     async fn stages(&mut self) -> Terminal {
+        if let Err(cause) = self.labels().await {
+            return Terminal { code: Some(FailCode::BadData), cause: Some(cause), ..self.end(EndState::Failed) };
+        }
         let stages = match self.configurations().await {
             Ok(stages) => stages,
             Err(terminal) => return terminal,
@@ -78,6 +82,12 @@ impl Run {
             }
         }
         Terminal { stopped_early, ..self.end(EndState::Completed) }
+    }
+
+    async fn labels(&self) -> Result<(), String> {
+        let (dir, job) = (self.dir.clone(), self.job.clone());
+        let looked = tokio::task::spawn_blocking(move || labels::check(&dir, &job)).await;
+        looked.unwrap_or_else(|error| Err(format!("the labels could not be read: {error}")))
     }
 
     /// The user's configurations, or those that the trainer writes.
