@@ -55,7 +55,12 @@ fn sorted(peers: &[PeerEntry]) -> Vec<&PeerEntry> {
 }
 
 fn row(peer: &PeerEntry, now: u64) -> [String; 4] {
-    let device = if peer.role == "worker" { device(peer) } else { String::new() };
+    let device = match property(peer, "device") {
+        _ if peer.role != "worker" => String::new(),
+        // Two workers of one machine have one name: the slot tells them apart.
+        slot if slot.starts_with("gpu") => format!("{slot} {}", device(peer)),
+        _ => device(peer),
+    };
     [clean(name(peer)).into_owned(), clean(&peer.role).into_owned(), clean(&device).into_owned(), state(peer, now)]
 }
 

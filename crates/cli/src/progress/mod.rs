@@ -9,6 +9,7 @@ mod json;
 mod lines;
 mod screen;
 mod state;
+mod story;
 mod transfer;
 
 pub use screen::{Mode, Screen};

@@ -10,7 +10,7 @@ fn peers() -> Vec<PeerEntry> {
         {"peer_id": "client-1", "role": "client", "metadata": {"properties": {"hostname": "laptop"}}, "connected_at": 0.0},
         {"peer_id": "worker-gpu-box-gpu0-1234", "role": "worker", "connected_at": 0.0, "metadata": {
             "tags": ["sleap-rtc", "training-worker"],
-            "properties": {"worker_name": "gpu-box", "gpu_model": "NVIDIA RTX 4090", "gpu_memory_mb": 24_564,
+            "properties": {"worker_name": "gpu-box", "gpu_model": "NVIDIA RTX 4090", "gpu_memory_mb": 24_564, "device": "gpu0",
                 "status": "busy", "current_job_id": "7d3f9a", "job_start_time": 1000}}},
         {"peer_id": "worker-old", "role": "worker", "connected_at": 0.0, "metadata": {"properties":
             {"hostname": "evil\u{1b}[2Jbox", "gpu_model": "CPU only", "gpu_memory_mb": 0, "status": "available"}}},
@@ -22,9 +22,9 @@ fn peers() -> Vec<PeerEntry> {
 #[test]
 fn a_room_is_a_table() {
     assert_snapshot!(table(&peers(), 1725).join("\n"), @r"
-    NAME         ROLE    DEVICE                  STATE
-    gpu-box      worker  NVIDIA RTX 4090, 24 GB  busy  job 7d3f9a  12 min 05 s
-    evilbox      worker  CPU only                available
+    NAME         ROLE    DEVICE                       STATE
+    gpu-box      worker  gpu0 NVIDIA RTX 4090, 24 GB  busy  job 7d3f9a  12 min 05 s
+    evilbox      worker  CPU only                     available
     worker-bare  worker  CPU
     laptop       client
     ");
