@@ -27,8 +27,6 @@ use crate::run::{self, Run, Wishes};
 use crate::sys::host::free_bytes;
 use crate::trainer::{Device, Trainer};
 
-/// How long a client may be gone before a job that does not run yet is given up, ms: a laptop that sleeps for a moment.
-const GONE_MS: u64 = 600_000;
 /// Inputs that may wait for the machine; whoever makes more waits.
 const INPUTS: usize = 64;
 /// Free space that a job must leave on the disk, bytes: checkpoints, logs, and the machine's owner.
@@ -43,6 +41,8 @@ pub(crate) struct Means {
     /// `gpu0`, `cpu`.
     pub(crate) device_word: String,
     pub(crate) store: ChunkStore,
+    /// How long a client may be gone before a job that does not run yet is given up, ms.
+    pub(crate) gone_ms: u64,
     pub(crate) clock: Clock,
 }
 
@@ -124,7 +124,7 @@ impl JobTask {
         news: mpsc::UnboundedSender<News>,
         commands: mpsc::Receiver<Command>,
     ) -> Self {
-        let machine = JobWorker::new(means.key.clone(), grant, GONE_MS);
+        let machine = JobWorker::new(means.key.clone(), grant, means.gone_ms);
         Self::with(machine, means, folder, 0, pool, news, commands)
     }
 
@@ -138,7 +138,7 @@ impl JobTask {
         commands: mpsc::Receiver<Command>,
     ) -> Self {
         let (valid_len, job) = (state.valid_len, state.submission.job.clone());
-        let machine = JobWorker::restore(means.key.clone(), state, GONE_MS, means.clock.now());
+        let machine = JobWorker::restore(means.key.clone(), state, means.gone_ms, means.clock.now());
         let mut task = Self::with(machine, means, folder, valid_len, pool, news, commands);
         task.job = Some(job);
         task

@@ -13,6 +13,7 @@ pub(crate) mod wait;
 pub(crate) mod worker;
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::Value;
 use tempfile::TempDir;
@@ -132,7 +133,12 @@ impl House {
 
     /// The same with faults and delays of the stand-in.
     pub(crate) fn worker_with(&self, knobs: &[(&str, &str)]) -> Worker {
-        Worker::start(self, "gpu-box", knobs)
+        self.worker_that(knobs, &[])
+    }
+
+    /// The same with more arguments.
+    pub(crate) fn worker_that(&self, knobs: &[(&str, &str)], more: &[&str]) -> Worker {
+        Worker::start(self, knobs, more)
     }
 
     /// The folder.
@@ -153,7 +159,11 @@ impl House {
 
     /// Waits until the only worker says so.
     pub(crate) fn until_status(&self, wanted: &str) {
-        until(&format!("the worker is {wanted}"), || (self.status() == wanted).then_some(()));
+        until(&format!("the worker is {wanted}"), || {
+            let status = self.status();
+            // Each look is a program and a sign-in of its own; the server allows so many a minute.
+            (status == wanted).then_some(()).or_else(|| wait::pause(Duration::from_millis(200)))
+        });
     }
 }
 

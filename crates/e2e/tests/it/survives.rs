@@ -133,12 +133,34 @@ fn a_worker_killed_while_training_ends_the_trainer_and_the_job() {
     assert_eq!((&terminal["state"], &terminal["code"]), (&"failed".into(), &"WORKER_LOST".into()), "{terminal}");
     house.until_status("available");
     let told = client.end();
-    let fault = told.fails(Exit::JobFailed);
+    let fault = told.fails(Exit::WorkerUnreachable);
     assert!(fault.causes.iter().any(|cause| cause.contains("worker was started again")), "{}", fault.text);
     let left = names(&laptop.path().join("models"));
     assert!(!left.contains("r"), "no half model under its final name: {left:?}");
     worker.set(&[]);
     train(&house.desk("other"), "1").end().good();
+}
+
+#[test]
+fn a_worker_that_is_gone_for_good_is_said_to_be_lost_only_then() {
+    let house = House::with_room();
+    let mut worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    laptop.bring(&["flies.pkg.slp", "centroid.yaml"]);
+    let line = ["train", "flies.pkg.slp", "--config", "centroid.yaml", "--run-name", "r", "--epochs", "1000"];
+    let client = laptop.start(&[&line[..], &["--patience", "4s"]].concat());
+    client.says("poch 1");
+    let job = only_job(&laptop);
+    worker.kill();
+    client.says("most likely still running");
+    let told = client.end();
+    let fault = told.fails(Exit::WorkerUnreachable);
+    assert!(fault.error.contains("gpu-box") && fault.hints.iter().any(|hint| hint.contains(&job)), "{}", fault.text);
+    until("the trainer is gone", || worker.trainers().is_empty().then_some(()));
+    // What the hint says works: once the worker is back it tells how the job ended.
+    worker.restart(&["--until-eof"]);
+    let fault = laptop.run(&["watch", &job]).fails(Exit::WorkerUnreachable);
+    assert!(fault.text.contains("started again"), "{}", fault.text);
 }
 
 #[test]
@@ -256,7 +278,7 @@ fn nobody_elses_job_can_be_stopped() {
     let job = until_training(&client);
     let stranger = house.desk("stranger");
     let fault = stranger.run(&["cancel", &job]).fails(Exit::NoSuchJob);
-    assert!(fault.error.contains(&job), "{}", fault.text);
+    assert!(fault.text.contains(&job), "{}", fault.text);
     assert!(!worker.trainers().is_empty());
     laptop.run(&["cancel", &job]).good();
     client.end();
@@ -305,7 +327,7 @@ fn a_worker_that_must_end_now_takes_its_trainer_with_it_and_says_so() {
     let told = client.end();
     assert_eq!(worker.end().code, 0);
     assert!(worker.trainers().is_empty());
-    let fault = told.fails(Exit::JobFailed);
+    let fault = told.fails(Exit::WorkerUnreachable);
     assert!(fault.text.contains("ended by its owner"), "{}", fault.text);
     assert_eq!(worker.ended(&job)["code"], "WORKER_LOST");
     assert_eq!(house.workers().len(), 0);

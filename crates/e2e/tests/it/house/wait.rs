@@ -25,3 +25,9 @@ pub(crate) fn within<T>(patience: Duration, mut look: impl FnMut() -> Option<T>)
         std::thread::sleep(LOOK);
     }
 }
+
+/// For conditions that are costly to look at.
+pub(crate) fn pause<T>(time: Duration) -> Option<T> {
+    std::thread::sleep(time);
+    None
+}

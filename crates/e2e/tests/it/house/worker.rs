@@ -20,11 +20,11 @@ pub(crate) struct Worker {
 
 impl Worker {
     /// Starts one and waits until it is in the room.
-    pub(super) fn start(house: &House, name: &str, knobs: &[(&str, &str)]) -> Self {
-        let desk = house.desk(name);
+    pub(super) fn start(house: &House, knobs: &[(&str, &str)], more: &[&str]) -> Self {
+        let desk = house.desk("gpu-box");
         let trainer = sleap_rtc_e2e::standin::install(standin(), &desk.path().join("venv"), knobs).expect("a trainer");
         let mut worker = Self::not_started(desk.with("SLEAP_RTC_TRAINER", trainer.to_str().expect("a path of text")));
-        worker.restart(&["--until-eof"]);
+        worker.restart(&[&["--until-eof"], more].concat());
         worker
     }
 
