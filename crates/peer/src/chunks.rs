@@ -4,9 +4,17 @@
 use std::fs::{self, File, FileTimes};
 use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, SystemTime};
 
 use sleap_rtc_wire::manifest::{Hash, Manifest, check_path};
+
+/// A chunk that was used so lately may belong to a transfer that is under way, of this process or of another one that shares
+/// the store: it is not pruned.
+const IN_USE: Duration = Duration::from_hours(24);
+
+/// Tells apart the parts that this process writes at once.
+static PARTS: AtomicU64 = AtomicU64::new(0);
 
 /// The disk refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -49,13 +57,23 @@ impl ChunkStore {
         self.path(hash).is_file()
     }
 
+    /// Whether the chunk is there; if so it is not pruned for as long as a transfer may take.
+    pub fn reserve(&self, hash: &Hash) -> bool {
+        let here = self.has(hash);
+        if here {
+            self.touch(hash);
+        }
+        here
+    }
+
     /// Keeps a chunk whose hash the caller has checked. It is there whole or not at all.
     pub fn put(&self, hash: &Hash, bytes: &[u8]) -> Result<(), DiskError> {
         let path = self.path(hash);
-        if path.is_file() {
+        if self.reserve(hash) {
             return Ok(());
         }
-        let part = path.with_extension(format!("part-{}", std::process::id()));
+        let number = PARTS.fetch_add(1, Ordering::Relaxed);
+        let part = path.with_extension(format!("part-{}-{number}", std::process::id()));
         let write = || {
             if let Some(folder) = path.parent() {
                 fs::create_dir_all(folder)?;
@@ -81,19 +99,24 @@ impl ChunkStore {
         Err(DiskError { full: false, cause: format!("{} was damaged on the disk and is removed", path.display()) })
     }
 
-    /// Removes the longest unused chunks until at most `keep` bytes are left. Answers how many bytes went.
+    /// Removes the longest unused chunks until at most `keep` bytes are left, or only such as were used within a day. Answers
+    /// how many bytes went.
     pub fn prune(&self, keep: u64) -> Result<u64, DiskError> {
+        let spared = SystemTime::now().checked_sub(IN_USE).unwrap_or(SystemTime::UNIX_EPOCH);
         let mut chunks = Vec::new();
         self.list(&mut chunks).map_err(|error| DiskError::at(&self.root, &error))?;
         let mut total: u64 = chunks.iter().map(|(_, len, _)| len).sum();
         let before = total;
         chunks.sort();
-        for (_, len, path) in chunks {
-            if total <= keep {
+        for (used, len, path) in chunks {
+            if total <= keep || used > spared {
                 break;
             }
-            fs::remove_file(&path).map_err(|error| DiskError::at(&path, &error))?;
-            total -= len;
+            match fs::remove_file(&path) {
+                // Another process prunes the same store.
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(DiskError::at(&path, &error)),
+                _ => total -= len,
+            }
         }
         Ok(before - total)
     }
@@ -106,7 +129,8 @@ impl ChunkStore {
             }
             for file in fs::read_dir(folder.path())? {
                 let file = file?;
-                let facts = file.metadata()?;
+                // Gone meanwhile: it was a part, or another process prunes.
+                let Ok(facts) = file.metadata() else { continue };
                 into.push((facts.modified()?, facts.len(), file.path()));
             }
         }
@@ -171,6 +195,12 @@ mod tests {
         Chunk { hash, len: bytes.len() as u32 }
     }
 
+    fn age(store: &ChunkStore, chunk: &Chunk, days: u64) {
+        let past = SystemTime::now() - Duration::from_hours(24 * days);
+        let file = File::options().append(true).open(store.path(&chunk.hash)).unwrap();
+        file.set_times(FileTimes::new().set_modified(past)).unwrap();
+    }
+
     #[test]
     fn files_are_made_of_chunks() {
         let (folder, store) = store();
@@ -200,15 +230,38 @@ mod tests {
     fn the_longest_unused_go_first() {
         let (_folder, store) = store();
         let (old, new) = (put(&store, b"old!"), put(&store, b"new!"));
-        let past = SystemTime::now() - std::time::Duration::from_hours(1);
-        File::options()
-            .append(true)
-            .open(store.path(&old.hash))
-            .and_then(|file| file.set_times(FileTimes::new().set_modified(past)))
-            .unwrap();
+        age(&store, &old, 3);
+        age(&store, &new, 2);
         assert_eq!(store.prune(8).unwrap(), 0);
         assert_eq!(store.prune(4).unwrap(), 4);
         assert!(!store.has(&old.hash) && store.has(&new.hash));
+    }
+
+    #[test]
+    fn a_chunk_that_a_transfer_has_found_is_not_pruned() {
+        let (_folder, store) = store();
+        let (found, other) = (put(&store, b"found"), put(&store, b"other"));
+        age(&store, &found, 3);
+        age(&store, &other, 2);
+        assert!(store.reserve(&found.hash));
+        assert_eq!(store.prune(0).unwrap(), 5);
+        assert!(store.has(&found.hash) && !store.has(&other.hash));
+    }
+
+    #[test]
+    fn two_jobs_may_bring_the_same_chunk_at_once() {
+        let (_folder, store) = store();
+        for n in 0..200_u32 {
+            let bytes = n.to_le_bytes().repeat(50_000);
+            let hash = Hash::of(&bytes);
+            std::thread::scope(|scope| {
+                let both = [(); 2].map(|()| scope.spawn(|| store.put(&hash, &bytes)));
+                for put in both {
+                    put.join().unwrap().expect("kept");
+                }
+            });
+            assert_eq!(store.read(&hash).unwrap(), bytes);
+        }
     }
 
     #[test]

@@ -69,7 +69,7 @@ fn run(
                 read(&sources, chunk, &path, offset, len)
             }
             Request::Session(DiskRequest::Query { query, hashes }) => {
-                DiskAnswer::Have { query, have: hashes.iter().map(|hash| store.has(hash)).collect() }
+                DiskAnswer::Have { query, have: hashes.iter().map(|hash| store.reserve(hash)).collect() }
             }
             Request::Session(DiskRequest::Store { hash, bytes }) => match store.put(&hash, &bytes) {
                 Ok(()) => DiskAnswer::Stored { hash },

@@ -4,12 +4,20 @@
 //! delays a control message. They end with the link; dropping the [`Pump`] ends link and tasks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use sleap_rtc_link::{CloseReason, Link, LinkError, LinkEvent};
 use sleap_rtc_session::LinkId;
-use tokio::sync::mpsc::{Sender, UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::mpsc::{Receiver, Sender, UnboundedReceiver, UnboundedSender, channel, unbounded_channel};
 use tokio::task::JoinHandle;
+
+/// Control messages that may wait for the link. A session has a few hundred at most on their way; more wait only for a peer
+/// that asks and asks and does not read.
+const CONTROL: usize = 1024;
+/// How long a close waits until the link has taken what is queued: a peer that does not read must not keep the link.
+const FLUSH: Duration = Duration::from_secs(3);
 
 /// What a link does, for the session that owns it. The last one is [`PumpEvent::Down`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,18 +34,27 @@ pub enum PumpEvent {
 
 /// A link with its tasks.
 ///
-/// What is sent is queued without bound here: the session itself never has more than about 16 MiB on its way.
+/// Bulk messages are queued without bound here: the session itself never has more than about 16 MiB on their way.
 #[derive(Debug)]
 pub struct Pump {
-    control: UnboundedSender<String>,
+    control: Sender<String>,
     bulk: UnboundedSender<Bytes>,
-    closing: UnboundedSender<()>,
+    closing: UnboundedSender<Closing>,
+}
+
+/// How a link is to be closed.
+#[derive(Debug)]
+enum Closing {
+    /// After what is queued.
+    Flush,
+    /// At once.
+    Now,
 }
 
 impl Pump {
     /// Starts the tasks. Events go to `events` with the link's number; a slow owner slows the peer down.
     pub fn start(id: LinkId, link: Arc<dyn Link>, events: Sender<(LinkId, PumpEvent)>) -> Self {
-        let (control, control_queue) = unbounded_channel();
+        let (control, control_queue) = channel(CONTROL);
         let (bulk, bulk_queue) = unbounded_channel();
         let (closing, close_wanted) = unbounded_channel();
         let writers = [
@@ -49,9 +66,13 @@ impl Pump {
         Self { control, bulk, closing }
     }
 
-    /// Queues a control message. For a link that is gone it is dropped: [`PumpEvent::Down`] is on its way.
+    /// Queues a control message. For a link that is gone it is dropped: [`PumpEvent::Down`] is on its way. If too many wait the
+    /// link is closed.
     pub fn send(&self, text: String) {
-        self.control.send(text).ok();
+        if let Err(TrySendError::Full(_)) = self.control.try_send(text) {
+            tracing::warn!("a peer does not read what it is told; the link is closed");
+            self.closing.send(Closing::Now).ok();
+        }
     }
 
     /// Queues a bulk message, answered by [`PumpEvent::BulkTaken`].
@@ -59,10 +80,10 @@ impl Pump {
         self.bulk.send(data).ok();
     }
 
-    /// Sends what is queued, then closes; [`PumpEvent::Down`] follows.
+    /// Sends what is queued, as far as the peer takes it, then closes; [`PumpEvent::Down`] follows.
     pub fn close(self) {
         // The queues end with `self`, the writers with their queues; the reader goes on until the link has ended.
-        self.closing.send(()).ok();
+        self.closing.send(Closing::Flush).ok();
     }
 }
 
@@ -80,7 +101,7 @@ async fn read(id: LinkId, link: Arc<dyn Link>, events: Sender<(LinkId, PumpEvent
     }
 }
 
-async fn write_control(link: Arc<dyn Link>, mut queue: UnboundedReceiver<String>) {
+async fn write_control(link: Arc<dyn Link>, mut queue: Receiver<String>) {
     while let Some(text) = queue.recv().await {
         if let Err(error) = link.send_control(text).await {
             return give_up(&*link, &error).await;
@@ -113,27 +134,28 @@ async fn give_up(link: &dyn Link, error: &LinkError) {
 }
 
 /// Closes the link when asked, or when the pump is dropped.
-async fn close(link: Arc<dyn Link>, mut wanted: UnboundedReceiver<()>, writers: [JoinHandle<()>; 2]) {
-    if wanted.recv().await.is_some() {
-        for writer in writers {
-            // A writer that panicked has nothing more to flush.
-            writer.await.ok();
+async fn close(link: Arc<dyn Link>, mut wanted: UnboundedReceiver<Closing>, mut writers: [JoinHandle<()>; 2]) {
+    if let Some(Closing::Flush) = wanted.recv().await {
+        let flushed = async {
+            for writer in &mut writers {
+                // A writer that panicked has nothing more to flush.
+                writer.await.ok();
+            }
+        };
+        if tokio::time::timeout(FLUSH, flushed).await.is_err() {
+            tracing::debug!("the peer did not take everything before the link was closed");
         }
-    } else {
-        for writer in &writers {
-            writer.abort();
-        }
+    }
+    for writer in &writers {
+        writer.abort();
     }
     link.close().await;
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use sleap_rtc_link::Connector as _;
     use sleap_rtc_link::memory::Network;
-    use tokio::sync::mpsc::channel;
 
     use super::*;
 
@@ -163,6 +185,33 @@ mod tests {
         }
         assert_eq!(b.next().await, LinkEvent::Closed(CloseReason::ByPeer));
         assert_eq!(inbox.recv().await, Some((LinkId(1), PumpEvent::Down(CloseReason::ByUs))));
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_does_not_read_does_not_keep_the_link() {
+        let (a, b) = pair().await;
+        let (events, mut inbox) = channel(8);
+        let pump = Pump::start(LinkId(1), a, events);
+        for n in 0..100 {
+            pump.send(format!("{n}"));
+        }
+        pump.close();
+        let down = tokio::time::timeout(PATIENCE, inbox.recv()).await.expect("closed");
+        assert_eq!(down, Some((LinkId(1), PumpEvent::Down(CloseReason::ByUs))));
+        drop(b);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_asks_and_does_not_read_loses_the_link() {
+        let (a, b) = pair().await;
+        let (events, mut inbox) = channel(8);
+        let pump = Pump::start(LinkId(1), a, events);
+        for n in 0..2 * CONTROL {
+            pump.send(format!("{n}"));
+        }
+        let down = tokio::time::timeout(PATIENCE, inbox.recv()).await.expect("closed");
+        assert_eq!(down, Some((LinkId(1), PumpEvent::Down(CloseReason::ByUs))));
+        drop((b, pump));
     }
 
     #[tokio::test]

@@ -102,11 +102,12 @@ impl Socket {
 
     /// Sends what is queued, says goodbye, and waits a moment for the other side to have read it.
     pub async fn close(mut self) {
-        if self.out.send(Message::Close(None)).await.is_err() {
-            return;
-        }
-        let gone = async { while let Some(Ok(_)) = self.reader.next().await {} };
-        tokio::time::timeout(CLOSE_TIMEOUT, gone).await.ok();
+        let goodbye = async {
+            if self.out.send(Message::Close(None)).await.is_ok() {
+                while let Some(Ok(_)) = self.reader.next().await {}
+            }
+        };
+        tokio::time::timeout(CLOSE_TIMEOUT, goodbye).await.ok();
     }
 }
 

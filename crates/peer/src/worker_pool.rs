@@ -84,6 +84,7 @@ impl WorkerPool {
             peer_id,
             fences,
             writes: JoinSet::new(),
+            unwritten: None,
             waiting: VecDeque::new(),
             over: false,
         };
@@ -156,7 +157,10 @@ struct Runner {
     line: Line,
     peer_id: PeerId,
     fences: FenceFile,
+    /// One write at a time: of two, the lower fence could be the last on the disk.
     writes: JoinSet<(Fence, Result<(), HomeError>)>,
+    /// The highest fence that waits to be written. A lower one that it replaced books nothing any more.
+    unwritten: Option<Fence>,
     waiting: VecDeque<WorkerEvent>,
     over: bool,
 }
@@ -198,7 +202,17 @@ impl Runner {
         self.input(input).await;
     }
 
+    fn write_fence(&mut self) {
+        if self.writes.is_empty()
+            && let Some(fence) = self.unwritten.take()
+        {
+            let fences = self.fences.clone();
+            self.writes.spawn_blocking(move || (fence, fences.save(fence)));
+        }
+    }
+
     async fn written(&mut self, done: Result<(Fence, Result<(), HomeError>), JoinError>) {
+        self.write_fence();
         match done {
             Ok((fence, Ok(()))) => self.input(Input::FencePersisted(fence)).await,
             Ok((fence, Err(error))) => {
@@ -221,8 +235,8 @@ impl Runner {
                 Effect::Disconnect => self.line.drop_socket(),
                 Effect::Send(frame) => self.line.send(&frame),
                 Effect::PersistFence(fence) => {
-                    let fences = self.fences.clone();
-                    self.writes.spawn_blocking(move || (fence, fences.save(fence)));
+                    self.unwritten = Some(fence);
+                    self.write_fence();
                 }
                 Effect::Answer { from, sdp, admission } => {
                     self.waiting.push_back(WorkerEvent::Offer { from, sdp, admission });
