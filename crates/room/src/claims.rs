@@ -32,6 +32,11 @@ struct Found {
 impl Room {
     pub(crate) fn claim(&mut self, joined: Joined, claim: Claim, now: Time) {
         let Some(conn) = self.claimant(joined) else { return };
+        if claim.request_id.len() > limits::REQUEST_ID {
+            let (bytes, most) = (claim.request_id.len(), limits::REQUEST_ID);
+            let text = format!("request id of {bytes} bytes, at most {most} are allowed");
+            return self.refuse(conn, Code::TooLarge, text, Some(&claim.request_id));
+        }
         if !self.lifetime.is_committed() {
             // A fence may only be given out once the store has its first half.
             if self.lifetime.early_claims.len() >= EARLY_CLAIMS {

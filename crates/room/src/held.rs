@@ -24,8 +24,8 @@ impl Room {
     /// Goes on with the claim that the room knows, or takes over one that it does not know and that can be true; the others are
     /// ended.
     ///
-    /// A lie occupies only the liar's own slot: claims are kept by worker, and a name that does not follow from its fence, or a
-    /// fence that was never given out, is refused.
+    /// A lie occupies only the liar's own slot: claims are kept by worker, and a name that does not follow from its fence, a
+    /// fence that was never given out, or a claim that this room has granted to another worker is refused.
     pub(crate) fn take_over_held(&mut self, joined: Joined, held: Vec<HeldClaim>, now: Time) {
         let Some(worker) = self.presence.get(joined).map(|peer| peer.id.clone()) else { return };
         for held in held {
@@ -53,7 +53,14 @@ impl Room {
             HeldState::Used => true,
             HeldState::Leased => grant.fence.epoch < self.record.epoch && grant.lease_until > now,
         };
-        given && current && grant.claim_id == claim_id(grant.fence)
+        given && current && grant.claim_id == claim_id(grant.fence) && !self.is_granted_to_another(held)
+    }
+
+    /// Whether the room itself has granted this claim, and it is still on another worker.
+    fn is_granted_to_another(&self, held: &HeldClaim) -> bool {
+        let client = held.grant.client_key.as_ref().map(PublicKey::member);
+        let claims = client.as_ref().into_iter().flat_map(|client| self.claims.of_member(client));
+        claims.into_iter().any(|(_, slot)| slot.granted_here && is_same(slot, held))
     }
 
     fn take_over(&mut self, joined: Joined, held: HeldClaim, now: Time) {

@@ -141,7 +141,8 @@ impl Room {
         let is_new = holder.is_none() && self.presence.by_conn(conn).is_none() && self.claims.slot(id).is_none();
         let present = self.presence.len() + self.claims.away();
         if is_new && present >= self.config.max_peers {
-            return Err((Code::TooLarge, format!("{present} peers in the room, at most {present} are allowed")));
+            let most = self.config.max_peers;
+            return Err((Code::TooLarge, format!("{present} peers in the room, at most {most} are allowed")));
         }
         Ok(id.clone())
     }

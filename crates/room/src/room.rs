@@ -63,6 +63,7 @@ impl Room {
         }
         self.run_due(now);
         self.take(input, now);
+        self.end_due_claims(now);
         self.settle_lifetime(now);
         #[cfg(debug_assertions)]
         self.check_invariants(now);

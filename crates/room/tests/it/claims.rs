@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
-use sleap_rtc_room::{Effect, Fact, Input, Stats};
+use sleap_rtc_room::{Effect, Fact, Input, RoomConfig, Stats};
 use sleap_rtc_wire::claim::{Claim, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason};
+use sleap_rtc_wire::record::RoomKind;
 use sleap_rtc_wire::{Code, ConnId, FromPeer, JobId, ToPeer, limits};
 
 use crate::desk::*;
@@ -239,6 +240,25 @@ fn a_count_out_of_bounds_is_refused() {
         let (_, ToPeer::ClaimRefused(refused)) = only(frames) else { panic!("not refused") };
         assert_eq!(refused.code, Code::TooLarge);
     }
+}
+
+#[test]
+fn a_request_id_is_bounded() {
+    let (mut desk, c1, _) = pair();
+    let frames = desk.go(says(c1, FromPeer::Claim(claim(&"r".repeat(limits::REQUEST_ID + 1)))));
+    let (_, ToPeer::Error(refused)) = only(frames) else { panic!("not refused") };
+    assert_eq!(refused.code, Code::TooLarge);
+    assert_eq!(refused.message, "request id of 129 bytes, at most 128 are allowed");
+    desk.claimed(c1, claim(&"r".repeat(limits::REQUEST_ID)));
+}
+
+#[test]
+fn without_a_grace_for_clients_a_lease_goes_with_its_client() {
+    let mut desk = Desk::with(record(RoomKind::Named), RoomConfig { client_grace_ms: 0, ..RoomConfig::default() });
+    let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));
+    desk.claimed(c1, claim("r1"));
+    assert_effects(desk.put(closes(c1)), [sent(w1, ended("c1-1", EndReason::LeaseExpired))]);
+    assert_eq!(desk.room.stats().leased, 0);
 }
 
 #[test]

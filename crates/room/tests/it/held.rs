@@ -74,6 +74,19 @@ fn a_forger_occupies_its_own_slot_and_no_other() {
 }
 
 #[test]
+fn a_forger_ends_no_claim_that_the_room_has_granted_to_another() {
+    let mut desk = Desk::new();
+    let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));
+    let claimed = desk.claimed(c1, claim("r1"));
+    let lie = Register { peer_id: Some(peer("forger")), ..holding(vec![held("c1-1", fence(1, 1), HeldState::Used)]) };
+    let frames = desk.go(registers(conn(9), keyed("forger"), lie));
+    assert_eq!(frames[1..], [(conn(9), ended("c1-1", EndReason::Lost))]);
+    assert_eq!(refused(desk.go(frees(conn(9), &claimed.claim_id)), conn(9)), Code::ClaimNotFound);
+    assert_effects(desk.put(uses(w1, &claimed.claim_id)), []);
+    assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
+}
+
+#[test]
 fn a_worker_that_comes_back_goes_on_with_its_job() {
     let mut desk = Desk::new();
     let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));

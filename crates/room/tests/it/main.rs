@@ -6,9 +6,9 @@ mod claims;
 mod desk;
 mod discovery;
 mod held;
+mod law;
 mod lifetime;
 mod presence;
 mod random;
-
 mod relay;
 mod store;
