@@ -1,5 +1,6 @@
 //! Who is found. Only the asker's room, never the asker, in the order of joining.
 
+use sleap_rtc_wire::filter::Rank;
 use sleap_rtc_wire::signal::{Discover, PeerEntry};
 use sleap_rtc_wire::{Filters, Metadata, ToPeer, limits};
 
@@ -18,10 +19,7 @@ impl Room {
             return;
         }
         let mut found = self.find(&discover.filters, joined);
-        if discover.filters.role() == Some(WORKER) {
-            // A program that takes the first of equals gets a free one.
-            found.sort_by_key(|peer| !self.is_free(peer));
-        }
+        self.sort(&discover.filters, &mut found);
         found.truncate(discover.filters.limit().unwrap_or(usize::MAX));
         let mut room_left = ANSWER;
         let peers: Vec<PeerEntry> = found
@@ -42,6 +40,20 @@ impl Room {
             .filter(|(joined, peer)| *joined != asker && self.matches(filters, peer))
             .map(|(_, peer)| peer)
             .collect()
+    }
+
+    fn sort(&self, filters: &Filters, found: &mut [&Peer]) {
+        if let Some(name) = filters.sort() {
+            found.sort_by(|a, b| filters.order(self.rank(a, name), self.rank(b, name)));
+        } else if filters.role() == Some(WORKER) {
+            // A program that takes the first of equals gets a free one.
+            found.sort_by_cached_key(|peer| !self.is_free(peer));
+        }
+    }
+
+    fn rank<'a>(&'a self, peer: &'a Peer, property: &str) -> Option<Rank<'a>> {
+        let shown = self.claims.slot(&peer.id).and_then(|slot| slot.shown(property));
+        Rank::of(shown.or_else(|| peer.metadata.property(property))?)
     }
 
     /// Whether a filter means a peer, whose status is what the room knows to be true.

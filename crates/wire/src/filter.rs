@@ -1,7 +1,7 @@
 //! Which peers a discovery or a claim means.
 //!
 //! The rules are those of the deployed server (role, tags, properties with `$gte`, `$lte`, `$eq`), with our operators `$gt`,
-//! `$lt`, `$ne`, `$in`, `$nin`, `$exists`, `$all` and `limit` beside them. An operand that cannot be compared does not match;
+//! `$lt`, `$ne`, `$in`, `$nin`, `$exists`, `$all`, `limit` and `sort` beside them. An operand that cannot be compared does not match;
 //! nothing here ever fails on a peer's data.
 
 use std::cmp::Ordering;
@@ -25,6 +25,16 @@ pub struct Filters {
     tags: Option<Value>,
     terms: Vec<(String, Term)>,
     limit: Option<usize>,
+    sort: Option<String>,
+}
+
+/// Where a peer stands by one of its properties: numbers before texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Rank<'a> {
+    /// A number, as bits that are in its order.
+    Number(i64),
+    /// A text.
+    Text(&'a str),
 }
 
 /// What one property must be.
@@ -162,6 +172,7 @@ impl Filters {
             ("role", value) => self.role = Some(value),
             ("tags", value) => self.tags = Some(value),
             ("limit", value) => self.limit = value.as_u64().and_then(|n| usize::try_from(n).ok()),
+            ("sort", value) => self.sort = value.as_str().map(str::to_owned),
             ("properties", Value::Object(properties)) => {
                 self.terms.extend(properties.into_iter().map(|(name, value)| (name, Term::parse(value))));
             }
@@ -173,6 +184,21 @@ impl Filters {
     /// The most peers that the asker wants, if it said so.
     pub fn limit(&self) -> Option<usize> {
         self.limit
+    }
+
+    /// The property by which the answer is to be sorted, if any: written as its name, from the largest on with a `-` before it.
+    pub fn sort(&self) -> Option<&str> {
+        self.sort.as_deref().map(|name| name.strip_prefix('-').unwrap_or(name))
+    }
+
+    /// Which of two peers comes first by [`Filters::sort`]. Who has no such property comes last either way.
+    pub fn order(&self, a: Option<Rank<'_>>, b: Option<Rank<'_>>) -> Ordering {
+        let descending = self.sort.as_ref().is_some_and(|name| name.starts_with('-'));
+        match (a, b) {
+            (Some(a), Some(b)) if descending => b.cmp(&a),
+            (Some(a), Some(b)) => a.cmp(&b),
+            (a, b) => a.is_none().cmp(&b.is_none()),
+        }
     }
 
     /// The role that is asked for, if any and a text.
@@ -206,6 +232,20 @@ impl Filters {
         role_fits
             && tags_fit
             && self.terms.iter().all(|(name, term)| term.holds(overlay(name).or_else(|| metadata.property(name))))
+    }
+}
+
+impl<'a> Rank<'a> {
+    /// Where a value stands; lists, objects and `null` stand nowhere.
+    pub fn of(value: &'a Value) -> Option<Self> {
+        match value {
+            Value::String(text) => Some(Self::Text(text)),
+            value => {
+                // Adding 0 makes one of the two zeros. The bits of a negative number are in the reverse order.
+                let bits = (number(value)?.as_f64()? + 0.0).to_bits().cast_signed();
+                Some(Self::Number(if bits < 0 { bits ^ i64::MAX } else { bits }))
+            }
+        }
     }
 }
 

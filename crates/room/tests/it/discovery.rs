@@ -45,6 +45,28 @@ fn free_workers_come_first_when_workers_are_asked_for() {
 }
 
 #[test]
+fn by_a_property_if_the_asker_wants_that() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    let memory = [json!(8000), json!("many"), json!(24000.5), json!(null), json!(24000), json!(8000.0), json!(-1)];
+    for (n, memory) in memory.into_iter().enumerate() {
+        let name = format!("w{n}");
+        desk.enter(conn(10 + n as u64), &name, plain(&name, "worker", json!({"gpu_memory_mb": memory})));
+    }
+    let sorted = |desk: &mut Desk, sort| desk.found(c1, "c1", json!({"role": "worker", "sort": sort}));
+    // Numbers before texts; equals in the order of joining; who says nothing comes last either way.
+    assert_eq!(sorted(&mut desk, json!("gpu_memory_mb")), ["w6", "w0", "w5", "w4", "w2", "w1", "w3"]);
+    assert_eq!(sorted(&mut desk, json!("-gpu_memory_mb")), ["w1", "w2", "w4", "w0", "w5", "w6", "w3"]);
+    assert_eq!(sorted(&mut desk, json!(7)), ["w0", "w1", "w2", "w3", "w4", "w5", "w6"]);
+    assert_eq!(desk.found(c1, "c1", json!({"sort": "-gpu_memory_mb", "limit": 2})), ["w1", "w2"]);
+    // By what the room knows to be true.
+    desk.worker("a", 20);
+    desk.worker("b", 21);
+    assert_eq!(desk.claimed(c1, claim("r1")).worker, peer("a"));
+    assert_eq!(desk.found(c1, "c1", json!({"tags": ["sleap-rtc"], "sort": "-status", "limit": 2})), ["a", "b"]);
+}
+
+#[test]
 fn nobody_asks_for_somebody_else() {
     let mut desk = Desk::new();
     let c1 = desk.client("c1", 1);

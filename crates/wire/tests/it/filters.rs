@@ -6,6 +6,7 @@ use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
+use sleap_rtc_wire::filter::Rank;
 use sleap_rtc_wire::{Filters, Metadata, limits};
 
 use crate::any;
@@ -63,6 +64,25 @@ fn an_empty_list_of_tags_matches_nobody() {
     assert!(matches(json!(["b", "a"])));
     assert!(!matches(json!([])));
     assert!(!matches(json!("a")));
+}
+
+proptest! {
+    /// A sort that contradicts itself would be a panic.
+    #[test]
+    fn ranks_are_in_one_order(values in vec(any::value(), 3)) {
+        let ranks: Vec<Option<Rank<'_>>> = values.iter().map(Rank::of).collect();
+        for sort in ["x", "-x"] {
+            let filters = Filters::parse(json!({"sort": sort})).unwrap();
+            let order = |a: usize, b: usize| filters.order(ranks[a], ranks[b]);
+            prop_assert_eq!(order(0, 1), order(1, 0).reverse());
+            if order(0, 1).is_le() && order(1, 2).is_le() {
+                prop_assert!(order(0, 2).is_le());
+            }
+        }
+        if let (Some(a), Some(b)) = (values[0].as_f64(), values[1].as_f64()) {
+            prop_assert_eq!(Some(ranks[0].cmp(&ranks[1])), a.partial_cmp(&b));
+        }
+    }
 }
 
 #[test]
