@@ -35,7 +35,9 @@ impl Registry {
 
     /// A room that is loaded.
     pub(crate) fn live(&self, room: &RoomId) -> Option<Arc<RoomCell>> {
-        self.tables().cells.get(room).filter(|cell| !cell.is_over()).cloned()
+        // Looked at after the table is given back: a busy room must not make those wait who look for another.
+        let cell = self.tables().cells.get(room).cloned();
+        cell.filter(|cell| !cell.is_over())
     }
 
     /// All rooms that are loaded.
