@@ -1,27 +1,31 @@
-//! One slot at work: books by the pool, links by the connector, a task for each job.
+//! One slot at work: books by the pool, a task for each job.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sleap_rtc_link::{AnsweredLink, Connector, Link, LinkError};
+use sleap_rtc_link::{Connector, Link};
 use sleap_rtc_peer::worker_pool::{WorkerEvent, WorkerHandle, WorkerPool};
-use sleap_rtc_session::pool_worker::{Admission, Fact};
+use sleap_rtc_session::pool_worker::Admission;
 use sleap_rtc_session::{Grant, JobState};
+use sleap_rtc_wire::claim::ClaimGranted;
 use sleap_rtc_wire::peer::{PeerFrame, RefuseCode};
-use sleap_rtc_wire::{JobId, PeerId, RoomId};
+use sleap_rtc_wire::{ClaimId, JobId, PeerId, RoomId};
+use tokio::sync::mpsc::error::SendError;
 use tokio::sync::{mpsc, watch};
-use tokio::task::{AbortHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::folder::{self, JobFolder};
-use crate::job::{Command, JobTask, Means, News};
+use crate::job::{Command, JobTask, Means, News, Ways};
 use crate::notice::{Notice, What};
-use crate::{Shutdown, WorkerError};
+use crate::offers::{Maker, Offer};
+use crate::{CHUNKS_KEPT, Shutdown, WorkerError};
 
-/// How long a peer may take from our answer to an open link.
-const LINK_PATIENCE: Duration = Duration::from_secs(20);
+#[cfg(test)]
+mod tests;
+
 /// How long a worker that leaves goes on handing out results.
 const HANDING_OUT: Duration = Duration::from_mins(10);
 /// How long a worker that must end now still tells its clients so.
@@ -45,29 +49,41 @@ pub(crate) struct Daemon {
 /// What runs for a slot.
 struct Running {
     handle: WorkerHandle,
-    jobs: HashMap<JobId, mpsc::Sender<Command>>,
-    tasks: JoinSet<JobId>,
-    /// Links being made, by the peer that they are for.
-    links: HashMap<PeerId, AbortHandle>,
-    making: JoinSet<()>,
+    maker: Maker,
+    jobs: HashMap<JobId, Job>,
+    /// Each answers with the offers that came too late for it.
+    tasks: JoinSet<(JobId, Vec<Offer>)>,
+    /// The peer without a claim for which the slot is taken, on its way to hear that it needs one.
+    stranger: JoinSet<()>,
+    /// Takes away what is too old; answers which jobs went.
+    sweeping: JoinSet<Vec<JobId>>,
     to_news: mpsc::UnboundedSender<News>,
+}
+
+/// A job's task. It ends when this is dropped.
+struct Job {
+    claim: ClaimId,
+    commands: mpsc::Sender<Command>,
 }
 
 impl Daemon {
     /// Serves until it is told to end and nothing runs any more.
     pub(crate) async fn run(mut self, unfinished: Vec<(JobFolder, JobState)>) -> Result<(), WorkerError> {
         let (to_news, mut news) = mpsc::unbounded_channel();
+        let handle = self.pool.handle();
         let mut running = Running {
-            handle: self.pool.handle(),
+            maker: Maker::new(self.connector.clone(), handle.clone()),
+            handle,
             jobs: HashMap::new(),
             tasks: JoinSet::new(),
-            links: HashMap::new(),
-            making: JoinSet::new(),
+            stranger: JoinSet::new(),
+            sweeping: JoinSet::new(),
             to_news,
         };
         for (folder, state) in unfinished {
-            self.restore(&mut running, folder, state, false);
+            self.restore(&mut running, folder, state, None);
         }
+        self.sweep(&mut running);
         loop {
             tokio::select! {
                 event = self.pool.next() => match event {
@@ -75,25 +91,29 @@ impl Daemon {
                     Some(WorkerEvent::GaveUp(cause)) => return Err(WorkerError::Refused { room: self.room, cause }),
                     Some(event) => self.event(&mut running, event).await,
                 },
-                Some(told) = news.recv() => self.news(told).await,
-                Some(done) = running.tasks.join_next() => {
-                    if let Ok(job) = done && running.jobs.get(&job).is_some_and(mpsc::Sender::is_closed) {
-                        running.jobs.remove(&job);
+                Some(told) = news.recv() => {
+                    if let News::Ended(..) = told {
+                        self.sweep(&mut running);
                     }
+                    self.news(told);
                 }
-                Some(_) = running.making.join_next() => {}
+                Some(done) = running.tasks.join_next() => self.task_ended(&mut running, done).await,
+                Some(_) = running.stranger.join_next() => {}
+                Some(gone) = running.sweeping.join_next() => for job in gone.unwrap_or_default() {
+                    running.handle.forget(job).await;
+                },
                 Ok(()) = self.shutdown.changed() => self.shut_down(&running).await,
             }
         }
-        self.see_off(running.tasks).await;
+        self.see_off(&mut running).await;
         while let Ok(told) = news.try_recv() {
-            self.news(told).await;
+            self.news(told);
         }
         Ok(())
     }
 
     /// Jobs that are over may still be handing out their results: they end by themselves when their clients have them or go.
-    async fn see_off(&mut self, mut tasks: JoinSet<JobId>) {
+    async fn see_off(&mut self, running: &mut Running) {
         let now = async { self.shutdown.wait_for(|wanted| *wanted == Shutdown::Now).await.is_ok() };
         let patience = async {
             tokio::select! {
@@ -102,7 +122,7 @@ impl Daemon {
             }
         };
         tokio::select! {
-            () = async { while tasks.join_next().await.is_some() {} } => {}
+            () = async { while running.tasks.join_next().await.is_some() {} } => {}
             () = patience => tracing::warn!("results that nobody took are kept on the disk"),
         }
     }
@@ -112,7 +132,7 @@ impl Daemon {
         if wanted == Shutdown::Now {
             for job in running.jobs.values() {
                 let cause = "the worker was ended by its owner".to_owned();
-                job.send(Command::Abort { cause }).await.ok();
+                job.commands.send(Command::Abort { cause }).await.ok();
             }
         }
         if wanted != Shutdown::No {
@@ -123,164 +143,173 @@ impl Daemon {
     async fn event(&self, running: &mut Running, event: WorkerEvent) {
         match event {
             WorkerEvent::Offer { from, sdp, admission } => self.offer(running, from, sdp, admission).await,
-            WorkerEvent::Withdraw { from, .. } => {
-                if let Some(link) = running.links.remove(&from) {
-                    link.abort();
+            WorkerEvent::Withdraw { from, job: Some(job) } => {
+                if let Some(job) = running.jobs.get(&job) {
+                    job.commands.send(Command::Withdrawn { from }).await.ok();
                 }
             }
-            WorkerEvent::Fact(fact) => {
-                if let Fact::ClaimEnded { .. } = fact {
-                    // A job that nobody has brought yet has nothing to wait for.
-                    for job in running.jobs.values() {
-                        job.send(Command::Withdrawn).await.ok();
-                    }
-                }
-                self.notice(What::Signaling(fact)).await;
-            }
+            WorkerEvent::Withdraw { job: None, .. } => running.stranger.abort_all(),
+            WorkerEvent::Fact(fact) => self.notice(What::Signaling(fact)),
             WorkerEvent::GaveUp(_) | WorkerEvent::Left => {}
         }
     }
 
     async fn offer(&self, running: &mut Running, from: PeerId, sdp: String, admission: Admission) {
-        let job = match admission {
-            Admission::Claim(granted) => match Grant::new(self.room.clone(), self.peer.clone(), &granted) {
-                Some(grant) => Some(self.granted(running, grant)),
-                None => {
-                    return running
-                        .handle
-                        .answer_failed(from, "a client without a key cannot prove itself".to_owned())
-                        .await;
+        let claimed = !matches!(admission, Admission::Reattach(_));
+        let offer = Offer { from: from.clone(), sdp, claimed };
+        match admission {
+            Admission::Claim(granted) => {
+                if let Err(cause) = self.granted(running, &granted, offer).await {
+                    running.handle.answer_failed(from, cause).await;
                 }
-            },
-            Admission::Reattach(job) => match self.known(running, &job) {
-                Some(job) => Some(job),
-                None => return running.handle.answer_failed(from, format!("nothing is kept of job {job}")).await,
-            },
-            Admission::Plain { .. } => None,
-        };
-        if let Some(earlier) = running.links.remove(&from) {
-            earlier.abort();
-        }
-        let (connector, handle) = (self.connector.clone(), running.handle.clone());
-        let making = running.making.spawn(make_link(connector, handle, from.clone(), sdp, job));
-        running.links.insert(from, making);
-    }
-
-    /// The task of a claim's job: a new one, or the one that a first offer of this claim has made.
-    fn granted(&self, running: &mut Running, grant: Grant) -> mpsc::Sender<Command> {
-        if let Some(job) = running.jobs.get(&grant.job_id).filter(|job| !job.is_closed()) {
-            return job.clone();
-        }
-        let (commands, queue) = mpsc::channel(COMMANDS);
-        let job = grant.job_id.clone();
-        let folder = JobFolder::of(&self.jobs, &job);
-        let task =
-            JobTask::new(self.means.clone(), grant, folder, running.handle.clone(), running.to_news.clone(), queue);
-        running.jobs.insert(job.clone(), commands.clone());
-        running.tasks.spawn(async move {
-            task.expecting().run().await;
-            job
-        });
-        commands
-    }
-
-    /// The task of a job that is here: one that runs, or one that its record brings back.
-    fn known(&self, running: &mut Running, job: &JobId) -> Option<mpsc::Sender<Command>> {
-        if let Some(commands) = running.jobs.get(job).filter(|commands| !commands.is_closed()) {
-            return Some(commands.clone());
-        }
-        let folder = JobFolder::of(&self.jobs, job);
-        match folder.state() {
-            Ok(Some(state)) => Some(self.restore(running, folder, state, true)),
-            Ok(None) => None,
-            Err(error) => {
-                tracing::error!(%job, %error, "a job's record cannot be read");
-                None
+            }
+            Admission::Reattach(job) => self.reattach(running, job, offer).await,
+            Admission::Plain { .. } => {
+                running.stranger.abort_all();
+                running.stranger.spawn(turn_away(running.maker.clone(), running.handle.clone(), offer));
             }
         }
     }
 
-    fn restore(
-        &self,
-        running: &mut Running,
-        folder: JobFolder,
-        state: JobState,
-        expecting: bool,
-    ) -> mpsc::Sender<Command> {
-        let (commands, queue) = mpsc::channel(COMMANDS);
-        let job = state.grant.job_id.clone();
-        let (means, handle, news) = (self.means.clone(), running.handle.clone(), running.to_news.clone());
-        let task = JobTask::restore(means, state, folder, handle, news, queue);
-        let task = if expecting { task.expecting() } else { task };
-        running.jobs.insert(job.clone(), commands.clone());
-        running.tasks.spawn(async move {
-            task.run().await;
-            job
-        });
-        commands
+    /// Hands the offer to the task of the claim's job: a new one, or the one that a first offer of this claim has made.
+    async fn granted(&self, running: &mut Running, granted: &ClaimGranted, offer: Offer) -> Result<(), String> {
+        let grant = Grant::new(self.room.clone(), self.peer.clone(), granted)
+            .ok_or_else(|| "a client without a key cannot prove itself".to_owned())?;
+        if let Some(job) = running.jobs.get(&grant.job_id).filter(|job| job.claim == grant.claim_id) {
+            let sent = job.commands.send(Command::Offer(offer)).await;
+            return sent.map_err(|_| "the claim is over".to_owned());
+        }
+        let folder = JobFolder::of(&self.jobs, &grant.job_id);
+        // What is here of this job goes only for a later try of its own owner: nobody else can name it away.
+        if let Some(earlier) = state_of(&folder).await
+            && (earlier.grant.client_key != grant.client_key || earlier.grant.attempt >= grant.attempt)
+        {
+            return Err(format!("job {} was here before", grant.job_id));
+        }
+        let (job, claim) = (grant.job_id.clone(), grant.claim_id.clone());
+        self.spawn(running, job, claim, |means, ways| JobTask::new(means, grant, folder, ways).for_offer(offer));
+        Ok(())
     }
 
-    async fn news(&self, news: News) {
-        let what = match news {
+    /// Hands the offer to the task of a job that is here: one that runs, or one that its record brings back.
+    async fn reattach(&self, running: &mut Running, job: JobId, offer: Offer) {
+        let sent = match running.jobs.get(&job) {
+            Some(known) => known.commands.send(Command::Offer(offer)).await,
+            None => Err(SendError(Command::Offer(offer))),
+        };
+        // The task has just ended: what it left is on the disk.
+        let Err(SendError(Command::Offer(offer))) = sent else { return };
+        let folder = JobFolder::of(&self.jobs, &job);
+        match state_of(&folder).await {
+            Some(state) => self.restore(running, folder, state, Some(offer)),
+            None => running.handle.answer_failed(offer.from, format!("nothing is kept of job {job}")).await,
+        }
+    }
+
+    fn restore(&self, running: &mut Running, folder: JobFolder, state: JobState, offer: Option<Offer>) {
+        let (job, claim) = (state.grant.job_id.clone(), state.grant.claim_id.clone());
+        self.spawn(running, job, claim, |means, ways| {
+            let task = JobTask::restore(means, state, folder, ways);
+            match offer {
+                Some(offer) => task.for_offer(offer),
+                None => task,
+            }
+        });
+    }
+
+    /// Starts a job's task. One that was there for another claim ends: it has nothing that this one needs.
+    fn spawn(&self, running: &mut Running, job: JobId, claim: ClaimId, task: impl FnOnce(Arc<Means>, Ways) -> JobTask) {
+        let (commands, queue) = mpsc::channel(COMMANDS);
+        let (pool, maker, news) = (running.handle.clone(), running.maker.clone(), running.to_news.clone());
+        let task = task(self.means.clone(), Ways { pool, maker, news, commands: queue });
+        running.jobs.insert(job.clone(), Job { claim, commands });
+        running.tasks.spawn(async move { (job, task.run().await) });
+    }
+
+    async fn task_ended(&self, running: &mut Running, done: Result<(JobId, Vec<Offer>), JoinError>) {
+        let over = |job: &Job| job.commands.is_closed();
+        match done {
+            Ok((job, late)) => {
+                if running.jobs.get(&job).is_some_and(over) {
+                    running.jobs.remove(&job);
+                }
+                for offer in late {
+                    self.reattach(running, job.clone(), offer).await;
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "a job's task broke off");
+                let broken: Vec<JobId> =
+                    running.jobs.iter().filter(|(_, job)| over(job)).map(|(id, _)| id.clone()).collect();
+                for job in broken {
+                    self.end_broken(running, job).await;
+                }
+            }
+        }
+    }
+
+    /// The trainer is gone with the task: the slot is free, and the job ends as after a restart of the worker.
+    async fn end_broken(&self, running: &mut Running, job: JobId) {
+        running.jobs.remove(&job);
+        running.handle.job_over(job.clone(), true).await;
+        let folder = JobFolder::of(&self.jobs, &job);
+        match state_of(&folder).await {
+            Some(state) => self.restore(running, folder, state, None),
+            None => running.handle.forget(job).await,
+        }
+    }
+
+    /// Takes away what is kept too long, beside the work.
+    fn sweep(&self, running: &mut Running) {
+        let (jobs, means) = (self.jobs.clone(), self.means.clone());
+        let spared: HashSet<JobId> = running.jobs.keys().cloned().collect();
+        running.sweeping.spawn_blocking(move || {
+            if let Err(error) = means.store.prune(CHUNKS_KEPT) {
+                tracing::warn!(%error, "the data of earlier jobs cannot be removed");
+            }
+            folder::sweep(&jobs, &spared, means.clock.now()).unwrap_or_else(|error| {
+                tracing::warn!(path = %jobs.display(), %error, "results that are too old cannot be removed");
+                Vec::new()
+            })
+        });
+    }
+
+    fn news(&self, news: News) {
+        self.notice(match news {
             News::Started(job) => What::Started(job),
             News::Ended(job, terminal) => What::Ended(job, terminal),
             News::Delivered(job) => What::Delivered(job),
-        };
-        self.notice(what).await;
+        });
     }
 
-    async fn notice(&self, what: What) {
+    /// A screen that stands still must not hold up the slot.
+    fn notice(&self, what: What) {
         let notice = Notice { peer: self.peer.clone(), device: self.means.device_word.clone(), what };
-        // Nobody looks any more once the program ends.
-        self.notices.send(notice).await.ok();
-    }
-}
-
-/// Answers an offer and hands the open link to its job. Without a job the peer knows no claims: it is told so on the link.
-async fn make_link(
-    connector: Arc<dyn Connector>,
-    handle: WorkerHandle,
-    from: PeerId,
-    sdp: String,
-    job: Option<mpsc::Sender<Command>>,
-) {
-    let made = match connector.answer(&sdp).await {
-        Ok(answered) => connected(answered, &handle, &from).await,
-        Err(error) => {
-            handle.answer_failed(from.clone(), error.to_string()).await;
-            Err(error)
-        }
-    };
-    match (made, job) {
-        (Ok(link), Some(job)) => {
-            if job.send(Command::Link { link, peer: from.clone() }).await.is_err() {
-                handle.link_closed(from).await;
-            }
-        }
-        (Ok(link), None) => {
-            turn_away(&*link).await;
-            handle.link_closed(from).await;
-        }
-        (Err(error), job) => {
-            tracing::warn!(%from, %error, "no link");
-            if let Some(job) = job {
-                job.send(Command::NoLink).await.ok();
-            }
-            handle.link_closed(from).await;
+        if let Err(mpsc::error::TrySendError::Full(notice)) = self.notices.try_send(notice) {
+            tracing::warn!(peer = %notice.peer, "the screen is behind; a line is left out");
         }
     }
 }
 
-async fn connected(
-    answered: Box<dyn AnsweredLink>,
-    handle: &WorkerHandle,
-    from: &PeerId,
-) -> Result<Arc<dyn Link>, LinkError> {
-    handle.answered(from.clone(), answered.sdp().to_owned()).await;
-    answered.connected(LINK_PATIENCE).await
+/// What the record of a job says; `None` if there is none.
+async fn state_of(folder: &JobFolder) -> Option<JobState> {
+    let reader = folder.clone();
+    let read = tokio::task::spawn_blocking(move || reader.state()).await;
+    read.map_err(io::Error::other).flatten().unwrap_or_else(|error| {
+        tracing::error!(path = %folder.root().display(), %error, "a job's record cannot be read");
+        None
+    })
 }
 
-async fn turn_away(link: &dyn Link) {
+/// A peer that knows no claims is told on the link that it needs one.
+async fn turn_away(maker: Maker, pool: WorkerHandle, offer: Offer) {
+    let from = offer.from.clone();
+    let Some(link) = maker.make(offer).await else { return };
+    say_no(&*link).await;
+    pool.link_closed(from).await;
+}
+
+async fn say_no(link: &dyn Link) {
     let message = "this worker takes jobs by claims only; train with a program that makes them".to_owned();
     let frame = PeerFrame::Refused { code: RefuseCode::NoMethod, message };
     if let Ok(text) = frame.encode()

@@ -2,29 +2,40 @@
 //!
 //! Only `labels/` and `videos/` of `work/` come from the client; `configs/`, `logs/`, `models/` are made here.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
 
 use sleap_rtc_peer::chunks::{ChunkStore, DiskError};
 use sleap_rtc_session::{JobState, replay};
-use sleap_rtc_wire::JobId;
 use sleap_rtc_wire::job::JobSpec;
 use sleap_rtc_wire::manifest::{FileEntry, Manifest};
+use sleap_rtc_wire::{JobId, Time};
 
 use crate::run::stage_run_name;
 use crate::trainer::command::MODELS;
 
-/// How long results are kept for a client that comes back.
-const KEPT: Duration = Duration::from_hours(14 * 24);
+/// How long results are kept for a client that comes back, ms: 14 days.
+const KEPT_MS: u64 = 14 * 24 * 3_600_000;
 
 /// The folders of `work/` that a client may fill.
 const FROM_CLIENT: [&str; 2] = ["labels/", "videos/"];
 
+/// Where files are put together before all are there.
+const PARTIAL: &str = "work.partial";
+
 /// The name of a stage's log among the results.
 const LOG: &str = "trainer.log";
+
+/// What a job has left.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    /// Paths as the client shall have them.
+    pub(crate) files: Vec<FileEntry>,
+    /// Where they are here.
+    pub(crate) sources: HashMap<String, PathBuf>,
+}
 
 /// One job's folder.
 #[derive(Clone, Debug)]
@@ -51,10 +62,15 @@ impl JobFolder {
         self.0.join("work")
     }
 
-    /// Made new, with what an unfinished try has left taken away.
+    /// Made new, with what an unfinished try has left taken away. It lasts: what its record will say must not go with it.
     pub(crate) fn make(&self) -> io::Result<()> {
         self.remove()?;
-        fs::create_dir_all(&self.0)
+        fs::create_dir_all(&self.0)?;
+        // Not every system lets a folder be opened; there, names last by themselves.
+        match self.0.parent().map(fs::File::open) {
+            Some(Ok(jobs)) => jobs.sync_all(),
+            _ => Ok(()),
+        }
     }
 
     /// Removes everything.
@@ -65,6 +81,23 @@ impl JobFolder {
         }
     }
 
+    /// Removes everything, unless the job was accepted once.
+    pub(crate) fn remove_unrecorded(&self) -> io::Result<()> {
+        if self.state()?.is_some() { Ok(()) } else { self.remove() }
+    }
+
+    /// Removes what only the trainer needed: the client has it, and the chunk store for a while.
+    pub(crate) fn remove_inputs(&self) -> io::Result<()> {
+        let inputs = FROM_CLIENT.map(|part| self.work().join(part));
+        for path in inputs.into_iter().chain([self.0.join(PARTIAL)]) {
+            match fs::remove_dir_all(path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
     /// Puts the client's files in place, all or none.
     pub(crate) fn assemble(&self, manifest: &Manifest, store: &ChunkStore) -> Result<(), DiskError> {
         if let Some(file) =
@@ -73,7 +106,7 @@ impl JobFolder {
             let cause = format!("{}: a job's files are below labels/ and videos/", file.path);
             return Err(DiskError { full: false, cause });
         }
-        let partial = self.0.join("work.partial");
+        let partial = self.0.join(PARTIAL);
         let at = |path: &Path| {
             let path = path.to_owned();
             move |error: io::Error| DiskError::at(&path, &error)
@@ -90,7 +123,7 @@ impl JobFolder {
     }
 
     /// What the trainer left: the model of each stage, and its log. Paths as the client shall have them, and where they are here.
-    pub(crate) fn results(&self, job: &JobSpec) -> io::Result<(Vec<FileEntry>, HashMap<String, PathBuf>)> {
+    pub(crate) fn results(&self, job: &JobSpec) -> io::Result<Listed> {
         let work = self.work();
         let stages = self.stages(job)?;
         let mut found = Vec::new();
@@ -109,7 +142,7 @@ impl JobFolder {
         for (path, file) in &found {
             entries.push(FileEntry { path: path.clone(), size: fs::metadata(file)?.len() });
         }
-        Ok((entries, found.into_iter().collect()))
+        Ok(Listed { files: entries, sources: found.into_iter().collect() })
     }
 
     /// The runs that there are, each with the folder that it gets among the results.
@@ -163,21 +196,18 @@ fn list(folder: &Path, prefix: &str, found: &mut Vec<(String, PathBuf)>) -> io::
     Ok(())
 }
 
-/// The jobs of a slot that are on the disk: what their records say, and what is too old or too broken to keep is removed.
+/// The jobs of a slot that are on the disk, as their records say. What was never accepted is removed: call it only when no job
+/// is on its way.
 pub(crate) fn jobs(folder: &Path) -> io::Result<Vec<(JobFolder, JobState)>> {
     let mut found = Vec::new();
-    let entries = match fs::read_dir(folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(found),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        let job = JobFolder(entry.path());
-        let age = entry.metadata()?.modified()?;
-        let old = SystemTime::now().duration_since(age).is_ok_and(|age| age > KEPT);
+    for job in folders(folder)? {
         match job.state() {
-            Ok(Some(state)) if !old || state.end.is_none() => found.push((job, state)),
-            Ok(_) => job.remove()?,
+            Ok(Some(state)) => found.push((job, state)),
+            Ok(None) => {
+                if let Err(error) = job.remove() {
+                    tracing::warn!(path = %job.0.display(), %error, "what is left of a job cannot be removed");
+                }
+            }
             Err(error) => {
                 tracing::error!(path = %job.0.display(), %error, "a job's record cannot be read; it is left alone");
             }
@@ -186,9 +216,37 @@ pub(crate) fn jobs(folder: &Path) -> io::Result<Vec<(JobFolder, JobState)>> {
     Ok(found)
 }
 
+/// Removes the jobs that ended longer than [`KEPT_MS`] before `now`, and answers which; `spared` are in use.
+pub(crate) fn sweep(folder: &Path, spared: &HashSet<JobId>, now: Time) -> io::Result<Vec<JobId>> {
+    let mut gone = Vec::new();
+    for job in folders(folder)? {
+        // What cannot be read is told when the worker starts.
+        let Ok(Some(state)) = job.state() else { continue };
+        let old = state.end.is_some_and(|(end, _)| now.since(end.ended_at) > KEPT_MS);
+        if !old || spared.contains(&state.grant.job_id) {
+            continue;
+        }
+        match job.remove() {
+            Ok(()) => gone.push(state.grant.job_id),
+            Err(error) => tracing::warn!(path = %job.0.display(), %error, "old results cannot be removed"),
+        }
+    }
+    Ok(gone)
+}
+
+fn folders(folder: &Path) -> io::Result<Vec<JobFolder>> {
+    match fs::read_dir(folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(Vec::new()),
+        entries => entries?.map(|entry| Ok(JobFolder(entry?.path()))).collect(),
+    }
+}
+
 #[cfg(test)]
-mod tests {
-    use sleap_rtc_wire::job::TrainOptions;
+pub(crate) mod tests {
+    use sleap_rtc_session::{Grant, JobRecord, KeyPair};
+    use sleap_rtc_wire::job::{EndState, Terminal, TrainOptions};
+    use sleap_rtc_wire::peer::Submission;
+    use sleap_rtc_wire::{ClaimId, Fence, PeerId, RoomId};
 
     use super::*;
 
@@ -213,7 +271,7 @@ mod tests {
     }
 
     fn names(folder: &JobFolder, run: &str) -> Vec<String> {
-        folder.results(&spec(run)).unwrap().0.into_iter().map(|file| file.path).collect()
+        folder.results(&spec(run)).unwrap().files.into_iter().map(|file| file.path).collect()
     }
 
     #[test]
@@ -243,5 +301,78 @@ mod tests {
         assert!(!folder.work().exists());
         folder.assemble(&with("labels/a.slp"), &store).unwrap();
         assert!(folder.work().join("labels/a.slp").is_file());
+    }
+
+    /// A job of a client with this key, as its record has it.
+    pub(crate) fn record(folder: &JobFolder, job: &str, key: u8, ended: Option<Time>) {
+        let grant = Grant {
+            room: RoomId::new("a7f3d2e1").unwrap(),
+            worker: PeerId::new("gpu-box").unwrap(),
+            claim_id: ClaimId::new("c1").unwrap(),
+            fence: Fence { epoch: 1, counter: 1 },
+            job_id: JobId::new(job).unwrap(),
+            attempt: 1,
+            client_key: KeyPair::from_seed(&[key; 32]).public(),
+        };
+        let submission = Box::new(Submission { job: spec("r"), files: 0, bytes: 0 });
+        let mut text = JobRecord::Accepted { at: Time(0), grant, submission, reserved: 4096 }.line();
+        if let Some(ended_at) = ended {
+            let (state, code, cause, exit) = (EndState::Completed, None, None, None);
+            let terminal = Terminal { state, stopped_early: false, code, cause, exit, ended_at };
+            text.push_str(&JobRecord::Ended { terminal, seq: 7 }.line());
+        }
+        fs::create_dir_all(folder.root()).unwrap();
+        fs::write(folder.record(), text).unwrap();
+    }
+
+    #[test]
+    fn results_are_kept_for_fourteen_days_after_the_end_of_the_job() {
+        let home = tempfile::tempdir().unwrap();
+        let now = Time(100 * KEPT_MS);
+        let [old, spared, fresh, running] = ["old", "spared", "fresh", "running"].map(|job| {
+            let folder = JobFolder::of(home.path(), &JobId::new(job).unwrap());
+            let ended = match job {
+                "running" => None,
+                "fresh" => Some(Time(99 * KEPT_MS)),
+                _ => Some(Time(99 * KEPT_MS - 1)),
+            };
+            record(&folder, job, 1, ended);
+            folder
+        });
+        let arriving = JobFolder::of(home.path(), &JobId::new("arriving").unwrap());
+        arriving.make().unwrap();
+        let in_use = [JobId::new("spared").unwrap()].into();
+        assert_eq!(sweep(home.path(), &in_use, now).unwrap(), [JobId::new("old").unwrap()]);
+        assert!(!old.root().exists());
+        for kept in [&spared, &fresh, &running, &arriving] {
+            assert!(kept.root().is_dir(), "{kept:?}");
+        }
+        assert_eq!(jobs(home.path()).unwrap().len(), 3);
+        assert!(!arriving.root().exists(), "at the start of the worker nothing arrives");
+    }
+
+    #[test]
+    fn what_came_from_the_client_goes_at_the_end_and_the_rest_stays() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = JobFolder::of(home.path(), &JobId::new("j").unwrap());
+        for path in ["labels/a.slp", "videos/0-a.mp4", "models/r/best.ckpt", "logs/r.log"] {
+            put(&folder, path);
+        }
+        folder.remove_inputs().unwrap();
+        folder.remove_inputs().unwrap();
+        assert_eq!(names(&folder, "r"), ["best.ckpt", "trainer.log"]);
+        assert!(!folder.work().join("labels").exists() && !folder.work().join("videos").exists());
+    }
+
+    #[test]
+    fn a_job_that_was_accepted_once_is_not_removed_by_one_that_was_not() {
+        let home = tempfile::tempdir().unwrap();
+        let folder = JobFolder::of(home.path(), &JobId::new("j").unwrap());
+        folder.make().unwrap();
+        folder.remove_unrecorded().unwrap();
+        assert!(!folder.root().exists());
+        record(&folder, "j", 1, Some(Time(1)));
+        folder.remove_unrecorded().unwrap();
+        assert!(folder.root().is_dir());
     }
 }

@@ -1,9 +1,10 @@
 //! Carries out what the session's worker half wants for one job: links, disk, record, trainer.
 //!
-//! One task owns the machine; everything that takes time runs beside it and comes back as an input. When the task ends, the
-//! trainer's process group ends with it.
+//! One task owns the machine; everything that takes time runs beside it and comes back as an input. When the task ends, what
+//! it runs ends with it, the trainer's process group included.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 
 use sleap_rtc_link::Link;
@@ -13,24 +14,19 @@ use sleap_rtc_peer::disk::{Disk, hash_files};
 use sleap_rtc_peer::pump::{Pump, PumpEvent};
 use sleap_rtc_peer::worker_pool::WorkerHandle;
 use sleap_rtc_session::pool_worker::Start;
-use sleap_rtc_session::{
-    Binding, DiskAnswer, Fact, Grant, JobState, JobWorker, KeyPair, LinkId, WorkerEffect, WorkerInput,
-};
+use sleap_rtc_session::{Binding, Fact, Grant, JobState, JobWorker, KeyPair, LinkId, WorkerEffect, WorkerInput};
 use sleap_rtc_wire::job::{FailCode, JobSpec, Terminal};
 use sleap_rtc_wire::{JobId, PeerId};
 use tokio::sync::{mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
-use crate::folder::JobFolder;
+use crate::accept::{Brought, accept};
+use crate::folder::{JobFolder, Listed};
+use crate::inbox::Inbox;
+use crate::offers::{Maker, Offer, Offers};
 use crate::record_file::RecordFile;
 use crate::run::{self, Run, Wishes};
-use crate::sys::host::free_bytes;
 use crate::trainer::{Device, Trainer};
-
-/// Inputs that may wait for the machine; whoever makes more waits.
-const INPUTS: usize = 64;
-/// Free space that a job must leave on the disk, bytes: checkpoints, logs, and the machine's owner.
-const RESERVE: u64 = 1 << 30;
 
 /// What every job of a slot is done with.
 #[derive(Debug)]
@@ -47,13 +43,12 @@ pub(crate) struct Means {
 }
 
 /// What a job's task is told by the slot.
+#[derive(Debug)]
 pub(crate) enum Command {
-    /// A peer made a link for this job.
-    Link { link: Arc<dyn Link>, peer: PeerId },
-    /// The link that was expected did not come.
-    NoLink,
-    /// The room ended the claim.
-    Withdrawn,
+    /// A peer offers a link for this job.
+    Offer(Offer),
+    /// The claim by which this peer was to bring the job is over.
+    Withdrawn { from: PeerId },
     /// The worker ends now.
     Abort { cause: String },
 }
@@ -69,6 +64,18 @@ pub(crate) enum News {
     Delivered(JobId),
 }
 
+/// A job's ways to its slot.
+pub(crate) struct Ways {
+    /// To book and to free the slot.
+    pub(crate) pool: WorkerHandle,
+    /// Makes links.
+    pub(crate) maker: Maker,
+    /// For the screen.
+    pub(crate) news: mpsc::UnboundedSender<News>,
+    /// Of the slot. The task ends when the sender is gone.
+    pub(crate) commands: mpsc::Receiver<Command>,
+}
+
 /// A job's task, before it runs.
 pub(crate) struct JobTask {
     machine: JobWorker,
@@ -77,6 +84,7 @@ pub(crate) struct JobTask {
     pool: WorkerHandle,
     news: mpsc::UnboundedSender<News>,
     commands: mpsc::Receiver<Command>,
+    offers: Offers,
     pumps: BTreeMap<LinkId, Pump>,
     peers: BTreeMap<LinkId, PeerId>,
     links: u64,
@@ -88,74 +96,34 @@ pub(crate) struct JobTask {
     wishes: watch::Sender<Wishes>,
     /// Whether the pool gave the slot to this job and has not got it back.
     has_slot: bool,
-    /// Whether somebody is on the way here.
-    expecting: bool,
     inbox: Inbox,
-    /// Accepting, training, listing: ends with the task.
+    /// What takes a moment and answers by itself.
     work: JoinSet<()>,
-}
-
-/// Where the inputs come from that others make.
-struct Inbox {
-    to_inputs: mpsc::Sender<WorkerInput>,
-    inputs: mpsc::Receiver<WorkerInput>,
-    to_events: mpsc::Sender<(LinkId, PumpEvent)>,
-    events: mpsc::Receiver<(LinkId, PumpEvent)>,
-    to_answers: mpsc::Sender<DiskAnswer>,
-    answers: mpsc::Receiver<DiskAnswer>,
-}
-
-impl Inbox {
-    fn new() -> Self {
-        let (to_inputs, inputs) = mpsc::channel(INPUTS);
-        let (to_events, events) = mpsc::channel(INPUTS);
-        let (to_answers, answers) = mpsc::channel(INPUTS);
-        Self { to_inputs, inputs, to_events, events, to_answers, answers }
-    }
+    training: JoinSet<()>,
+    listing: JoinSet<io::Result<Listed>>,
 }
 
 impl JobTask {
     /// A job that the room has granted a claim for.
-    pub(crate) fn new(
-        means: Arc<Means>,
-        grant: Grant,
-        folder: JobFolder,
-        pool: WorkerHandle,
-        news: mpsc::UnboundedSender<News>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    pub(crate) fn new(means: Arc<Means>, grant: Grant, folder: JobFolder, ways: Ways) -> Self {
         let machine = JobWorker::new(means.key.clone(), grant, means.gone_ms);
-        Self::with(machine, means, folder, 0, pool, news, commands)
+        Self::with(machine, means, folder, 0, ways)
     }
 
     /// A job of an earlier run of the worker, from its record.
-    pub(crate) fn restore(
-        means: Arc<Means>,
-        state: JobState,
-        folder: JobFolder,
-        pool: WorkerHandle,
-        news: mpsc::UnboundedSender<News>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    pub(crate) fn restore(means: Arc<Means>, state: JobState, folder: JobFolder, ways: Ways) -> Self {
         let (valid_len, job) = (state.valid_len, state.submission.job.clone());
         let machine = JobWorker::restore(means.key.clone(), state, means.gone_ms, means.clock.now());
-        let mut task = Self::with(machine, means, folder, valid_len, pool, news, commands);
+        let mut task = Self::with(machine, means, folder, valid_len, ways);
         task.job = Some(job);
         task
     }
 
-    fn with(
-        machine: JobWorker,
-        means: Arc<Means>,
-        folder: JobFolder,
-        valid_len: u64,
-        pool: WorkerHandle,
-        news: mpsc::UnboundedSender<News>,
-        commands: mpsc::Receiver<Command>,
-    ) -> Self {
+    fn with(machine: JobWorker, means: Arc<Means>, folder: JobFolder, valid_len: u64, ways: Ways) -> Self {
         let inbox = Inbox::new();
         let assembled = folder.clone();
         let assemble = Box::new(move |manifest: &_, store: &_| assembled.assemble(manifest, store));
+        let Ways { pool, maker, news, commands } = ways;
         Self {
             disk: Disk::start(means.store.clone(), assemble, inbox.to_answers.clone()),
             record: RecordFile::start(folder.record(), valid_len, inbox.to_inputs.clone()),
@@ -165,6 +133,7 @@ impl JobTask {
             pool,
             news,
             commands,
+            offers: Offers::new(maker),
             pumps: BTreeMap::new(),
             peers: BTreeMap::new(),
             links: 0,
@@ -172,22 +141,23 @@ impl JobTask {
             job: None,
             wishes: watch::Sender::new(Wishes::default()),
             has_slot: false,
-            expecting: false,
             inbox,
             work: JoinSet::new(),
+            training: JoinSet::new(),
+            listing: JoinSet::new(),
         }
     }
 
-    /// Waits for the link of a peer that was answered.
-    pub(crate) fn expecting(mut self) -> Self {
-        self.expecting = true;
+    /// With somebody who is on the way here.
+    pub(crate) fn for_offer(mut self, offer: Offer) -> Self {
+        self.offers.take(offer);
         self
     }
 
-    /// Runs until the job is forgotten, or over and nobody is here.
-    pub(crate) async fn run(mut self) {
+    /// Runs until the job is forgotten, or over and nobody is here or on the way. Answers the offers that came too late.
+    pub(crate) async fn run(mut self) -> Vec<Offer> {
         loop {
-            if self.carry_out().await || (self.machine.is_idle() && !self.has_slot && !self.expecting) {
+            if self.carry_out().await || (self.machine.is_idle() && !self.has_slot && self.offers.is_empty()) {
                 break;
             }
             let Some(input) = self.next_input().await else { break };
@@ -196,45 +166,63 @@ impl JobTask {
         if self.has_slot {
             self.pool.job_over(self.machine.grant().job_id.clone(), false).await;
         }
+        self.commands.close();
+        let mut late = Vec::new();
+        while let Ok(command) = self.commands.try_recv() {
+            if let Command::Offer(offer) = command {
+                late.push(offer);
+            }
+        }
+        late
     }
 
     /// `None` once the slot is gone.
     async fn next_input(&mut self) -> Option<WorkerInput> {
         loop {
             let wake = self.means.clock.sleep_until(self.machine.next_timeout());
-            // In this order, so that `Results` comes before the chunks of their files.
             tokio::select! {
-                biased;
                 command = self.commands.recv() => return Some(self.command(command?)),
                 Some(input) = self.inbox.inputs.recv() => return Some(input),
                 Some((link, event)) = self.inbox.events.recv() => return Some(self.link_event(link, event)),
                 Some(answer) = self.inbox.answers.recv() => return Some(WorkerInput::Disk(answer)),
+                Some(made) = self.offers.next() => return Some(match made {
+                    Some((peer, link)) => self.link_up(link, peer),
+                    None => WorkerInput::Tick,
+                }),
+                Some(listed) = self.listing.join_next() => return Some(self.listed(listed)),
                 () = wake => return Some(WorkerInput::Tick),
-                Some(done) = self.work.join_next() => {
-                    if let Err(error) = done && error.is_panic() {
-                        tracing::error!(%error, "a task of the job broke off");
-                        let cause = "a fault in the worker; its log says more".to_owned();
-                        return Some(WorkerInput::Abort { code: FailCode::Internal, cause });
-                    }
-                }
+                Some(done) = self.training.join_next() => if let Err(error) = done {
+                    return Some(WorkerInput::Ended(self.broken_off(&error)));
+                },
+                Some(done) = self.work.join_next() => if let Err(error) = done {
+                    let cause = self.broken_off(&error).cause.unwrap_or_default();
+                    return Some(WorkerInput::Abort { code: FailCode::Internal, cause });
+                },
             }
         }
     }
 
+    /// A fault of ours: the job does not wait for what will never come.
+    fn broken_off(&self, error: &JoinError) -> Terminal {
+        tracing::error!(job = %self.machine.grant().job_id, %error, "a task of the job broke off");
+        run::faulty("a fault in the worker; its log says more", self.means.clock.now())
+    }
+
     fn command(&mut self, command: Command) -> WorkerInput {
         match command {
-            Command::Link { link, peer } => self.link_up(link, peer),
-            Command::NoLink => {
-                self.expecting = false;
+            Command::Offer(offer) => {
+                self.offers.take(offer);
                 WorkerInput::Tick
             }
-            Command::Withdrawn => WorkerInput::Withdrawn,
+            Command::Withdrawn { from } => {
+                self.offers.withdraw(&from);
+                WorkerInput::Withdrawn
+            }
             Command::Abort { cause } => WorkerInput::Abort { code: FailCode::WorkerLost, cause },
         }
     }
 
     fn link_up(&mut self, link: Arc<dyn Link>, peer: PeerId) -> WorkerInput {
-        self.expecting = false;
         self.links += 1;
         let id = LinkId(self.links);
         let seen = link.binding();
@@ -320,22 +308,16 @@ impl JobTask {
 
     /// Looks whether the job can be done here, and takes the slot for it.
     fn accept(&mut self, job: JobSpec, bytes: u64) {
-        let (folder, means, pool) = (self.folder.clone(), self.means.clone(), self.pool.clone());
         let grant = self.machine.grant();
-        let start = self.client.clone().map(|client| Start {
-            client,
-            job: grant.job_id.clone(),
-            claim: Some(grant.claim_id.clone()),
-        });
+        let (id, claim) = (grant.job_id.clone(), grant.claim_id.clone());
+        let start = self.client.clone().map(|client| Start { client, job: id, claim: Some(claim) });
         self.job = Some(job.clone());
         self.has_slot = true;
+        let brought = Brought { job, bytes, folder: self.folder.clone(), start };
+        let looking = accept(brought, self.means.clone(), self.pool.clone());
         let tell = self.inbox.to_inputs.clone();
         self.work.spawn(async move {
-            let input = match acceptable(&means, &folder, &job, bytes) {
-                Err((code, cause)) => WorkerInput::Rejected { code, cause },
-                Ok(()) => take_slot(&pool, start).await,
-            };
-            tell.send(input).await.ok();
+            tell.send(looking.await).await.ok();
         });
     }
 
@@ -349,7 +331,7 @@ impl JobTask {
             tell: self.inbox.to_inputs.clone(),
             clock: self.means.clock,
         };
-        self.work.spawn(run.run());
+        self.training.spawn(run.run());
     }
 
     async fn over(&mut self, terminal: Terminal) {
@@ -357,6 +339,7 @@ impl JobTask {
         self.has_slot = false;
         self.pool.job_over(job.clone(), true).await;
         self.tell(News::Ended(job, terminal));
+        self.on_disk("the job's files could not be removed", JobFolder::remove_inputs).await;
     }
 
     async fn forget(&mut self) {
@@ -365,60 +348,38 @@ impl JobTask {
             self.pool.job_over(job.clone(), false).await;
         }
         self.pool.forget(job).await;
+        // If nobody has brought it here, what lies there is of an earlier attempt.
+        if self.job.is_some() {
+            self.on_disk("a job's folder could not be removed", JobFolder::remove_unrecorded).await;
+        }
+    }
+
+    async fn on_disk(&self, failed: &'static str, work: impl FnOnce(&JobFolder) -> io::Result<()> + Send + 'static) {
         let folder = self.folder.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || folder.remove()).await {
-            tracing::warn!(%error, "a job's folder could not be removed");
+        let done = tokio::task::spawn_blocking(move || work(&folder)).await;
+        if let Err(error) = done.map_err(io::Error::other).flatten() {
+            tracing::warn!(job = %self.machine.grant().job_id, %error, failed);
         }
     }
 
     fn list_results(&mut self) {
-        let Some(job) = self.job.clone() else { return };
-        let (folder, tell, answers) =
-            (self.folder.clone(), self.inbox.to_inputs.clone(), self.inbox.to_answers.clone());
-        let (files, listed) = tokio::sync::oneshot::channel();
-        self.work.spawn_blocking(move || {
-            // Nobody waits any more if the task has ended.
-            files.send(folder.results(&job)).ok();
-        });
-        let disk = self.disk.clone();
-        self.work.spawn(async move {
-            let input = match listed.await {
-                Ok(Ok((files, sources))) => {
-                    let sources = Arc::new(sources);
-                    disk.set_sources(sources.clone());
-                    tell.send(WorkerInput::Results(files.clone())).await.ok();
-                    return hash_files(files, sources, answers);
-                }
-                Ok(Err(error)) => WorkerInput::ResultsFailed { cause: error.to_string() },
-                Err(_) => WorkerInput::ResultsFailed { cause: "the results could not be listed".to_owned() },
-            };
-            tell.send(input).await.ok();
+        let (job, folder) = (self.job.clone(), self.folder.clone());
+        self.listing.spawn_blocking(move || match job {
+            Some(job) => folder.results(&job),
+            None => Ok(Listed::default()),
         });
     }
-}
 
-fn acceptable(means: &Means, folder: &JobFolder, job: &JobSpec, bytes: u64) -> Result<(), (FailCode, String)> {
-    if job.trainer != "sleap-nn" {
-        return Err((FailCode::NoTrainer, format!("this worker has no trainer called {:?}", job.trainer)));
-    }
-    run::check(job)?;
-    folder.make().map_err(|error| (FailCode::Internal, format!("cannot make the job's folder: {error}")))?;
-    // Each byte is there twice for a while: as a chunk and in its file.
-    let needed = bytes.saturating_mul(2).saturating_add(RESERVE);
-    match free_bytes(folder.root()) {
-        Some(free) if free < needed => {
-            let (free, needed) = (free >> 20, needed >> 20);
-            Err((FailCode::DiskFull, format!("{} has {free} MB free, this job needs {needed} MB", means.device_word)))
+    /// What is hashed from now on comes after this input.
+    fn listed(&self, listed: Result<io::Result<Listed>, JoinError>) -> WorkerInput {
+        match listed.map_err(io::Error::other).flatten() {
+            Ok(Listed { files, sources }) => {
+                let sources = Arc::new(sources);
+                self.disk.set_sources(sources.clone());
+                hash_files(files.clone(), sources, self.inbox.to_answers.clone());
+                WorkerInput::Results(files)
+            }
+            Err(error) => WorkerInput::ResultsFailed { cause: error.to_string() },
         }
-        _ => Ok(()),
-    }
-}
-
-async fn take_slot(pool: &WorkerHandle, start: Option<Start>) -> WorkerInput {
-    let refused = |cause: String| WorkerInput::Rejected { code: FailCode::Internal, cause };
-    let Some(start) = start else { return refused("nobody proved itself".to_owned()) };
-    match pool.start(start).await {
-        Ok(()) => WorkerInput::Accepted,
-        Err(error) => refused(error.to_string()),
     }
 }

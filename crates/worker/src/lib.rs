@@ -4,13 +4,16 @@
 //! decided by `PoolWorker` and `JobWorker` of `session`, whose effects are carried out here. The client's half of the
 //! conversation is in the `client` crate.
 
+mod accept;
 mod daemon;
 mod facts;
 mod folder;
 pub mod gpu;
+mod inbox;
 mod job;
 mod labels;
 mod notice;
+mod offers;
 mod record_file;
 mod run;
 pub mod slot;
@@ -115,7 +118,6 @@ pub async fn run(
     shutdown: watch::Receiver<Shutdown>,
 ) -> Result<(), WorkerError> {
     let store = ChunkStore::open(config.data.join("chunks"))?;
-    store.prune(CHUNKS_KEPT)?;
     let mut slots = JoinSet::new();
     for device in &config.devices {
         let slot = Slot::take(device.clone(), &config.data)?;

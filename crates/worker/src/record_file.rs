@@ -34,10 +34,27 @@ fn run(path: &Path, mut valid_len: u64, mut queue: UnboundedReceiver<(u64, JobRe
                 valid_len = len;
                 WorkerInput::Recorded { ticket }
             }
-            Err(error) => WorkerInput::RecordFailed { ticket, cause: format!("{}: {error}", path.display()) },
+            Err(error) => {
+                undo(path, valid_len);
+                WorkerInput::RecordFailed { ticket, cause: format!("{}: {error}", path.display()) }
+            }
         };
         // The task may be gone while the last line is written: it is on the disk, which is what counts.
         answers.blocking_send(answer).ok();
+    }
+}
+
+/// What was not surely written must not be found after a restart: it was told to nobody. If this fails as well, the next line
+/// tries again.
+fn undo(path: &Path, valid_len: u64) {
+    let undone = match valid_len {
+        0 => std::fs::remove_file(path),
+        len => OpenOptions::new().write(true).open(path).and_then(|file| file.set_len(len)),
+    };
+    if let Err(error) = undone
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        tracing::error!(path = %path.display(), %error, "half a line cannot be taken out of a job's record");
     }
 }
 
@@ -57,4 +74,23 @@ fn append(path: &Path, valid_len: u64, line: &[u8]) -> io::Result<u64> {
         }
     }
     Ok(valid_len + line.len() as u64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_surely_written_is_taken_out() {
+        let home = tempfile::tempdir().unwrap();
+        let path = home.path().join("record.jsonl");
+        let first = append(&path, 0, b"first\n").unwrap();
+        append(&path, first, b"second\n").unwrap();
+        undo(&path, first);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\n");
+        assert_eq!(append(&path, first, b"third\n").unwrap(), 12);
+        assert_eq!(std::fs::read(&path).unwrap(), b"first\nthird\n");
+        undo(&path, 0);
+        assert!(!path.exists());
+    }
 }

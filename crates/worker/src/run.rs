@@ -1,5 +1,6 @@
 //! Runs the stages of a job, one after the other, and tells the session everything that happens.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::labels;
+use crate::trainer::command::check_auto;
 use crate::trainer::{
     Config, Controls, Device, Outcome, Progress, Running, Stage, StageRun, Timing, Trainer, TrainerError, TrainerEvent,
     Verdict,
@@ -133,19 +135,8 @@ impl Run {
         for note in config.notes() {
             self.happened(What::Warning { text: note.clone() }).await;
         }
-        let run = StageRun {
-            dir: self.dir.clone(),
-            config,
-            stage: Stage {
-                labels: vec![self.job.labels.clone()],
-                val_labels: self.job.val_labels.iter().cloned().collect(),
-                videos: self.job.videos.clone(),
-                run_name: stage_run_name(&self.job.run_name, &stage.name, count),
-                device: self.device.clone(),
-                options: self.job.options.clone(),
-            },
-            timing: Timing::default(),
-        };
+        let stage = trainer_stage(&self.job, &stage.name, count, &self.device);
+        let run = StageRun { dir: self.dir.clone(), config, stage, timing: Timing::default() };
         self.trainer.start(run).await
     }
 
@@ -272,16 +263,94 @@ async fn pass_on(mut wishes: watch::Receiver<Wishes>, trainer: Controls, stops: 
     }
 }
 
-/// The codes for which a job is refused before it costs anything; everything else is found out while it runs.
-pub(crate) fn check(job: &JobSpec) -> Result<(), (FailCode, String)> {
+/// One stage of a job, in the trainer's terms.
+fn trainer_stage(job: &JobSpec, name: &str, count: usize, device: &Device) -> Stage {
+    Stage {
+        labels: vec![job.labels.clone()],
+        val_labels: job.val_labels.iter().cloned().collect(),
+        videos: job.videos.clone(),
+        run_name: stage_run_name(&job.run_name, name, count),
+        device: device.clone(),
+        options: job.options.clone(),
+    }
+}
+
+/// What can be said against a job before its files are there; everything else is found out while it runs.
+pub(crate) fn check(job: &JobSpec, device: &Device) -> Result<(), (FailCode, String)> {
+    let bad = |cause: String| (FailCode::BadConfig, cause);
+    if job.stages.is_empty() {
+        trainer_stage(job, "", 1, device).check().map_err(|error| bad(error.to_string()))?;
+        return check_auto(&job.labels, job.options.pipeline.as_deref()).map_err(|error| bad(error.to_string()));
+    }
+    let mut names = HashSet::new();
     for stage in &job.stages {
+        // On some systems names that differ in case only are one folder.
+        if !names.insert(stage.name.to_lowercase()) {
+            return Err(bad(format!("two stages are called {}", stage.name)));
+        }
         let bad = |error: &dyn std::fmt::Display, hint: Option<String>| {
-            (FailCode::BadConfig, format!("{}: {}", stage.name, hinted(&error.to_string(), hint.as_deref())))
+            bad(format!("{}: {}", stage.name, hinted(&error.to_string(), hint.as_deref())))
         };
         let config = Config::parse(&stage.config).map_err(|error| bad(&error, error.hint()))?;
         if config.wants_val_labels() && job.val_labels.is_none() {
             return Err(bad(&"the configuration names validation labels, and the job has none", None));
         }
+        trainer_stage(job, &stage.name, job.stages.len(), device).check().map_err(|error| bad(&error, None))?;
     }
     Ok(())
+}
+
+/// The end of a job that a fault of the worker ends.
+pub(crate) fn faulty(cause: &str, now: Time) -> Terminal {
+    let (state, code, cause) = (EndState::Failed, Some(FailCode::Internal), Some(cause.to_owned()));
+    Terminal { state, stopped_early: false, code, cause, exit: None, ended_at: now }
+}
+
+#[cfg(test)]
+mod tests {
+    use sleap_rtc_wire::JobId;
+    use sleap_rtc_wire::job::TrainOptions;
+
+    use super::*;
+
+    const CENTROID: &str = "model_config:\n  head_configs:\n    centroid:\n      confmaps:\n        sigma: 2.5\n";
+
+    fn job(stages: &[&str]) -> JobSpec {
+        let stage = |name: &&str| StageSpec { name: (*name).to_owned(), config: CENTROID.to_owned() };
+        JobSpec {
+            job_id: JobId::new("j").unwrap(),
+            attempt: 1,
+            trainer: "sleap-nn".to_owned(),
+            run_name: "run".to_owned(),
+            labels: "labels/a.slp".to_owned(),
+            val_labels: None,
+            videos: vec![],
+            stages: stages.iter().map(stage).collect(),
+            options: TrainOptions::default(),
+        }
+    }
+
+    fn refused(job: &JobSpec) -> String {
+        let (code, cause) = check(job, &Device::Cpu { threads: 1 }).unwrap_err();
+        assert_eq!(code, FailCode::BadConfig);
+        cause
+    }
+
+    #[test]
+    fn what_can_be_refused_is_refused_before_its_files_come() {
+        let good = job(&["centroid", "instance"]);
+        assert_eq!(check(&good, &Device::Cpu { threads: 1 }), Ok(()));
+        assert_eq!(check(&job(&[]), &Device::Cpu { threads: 1 }), Ok(()));
+        assert!(refused(&job(&["a", "A"])).contains("two stages"));
+        assert!(refused(&job(&["a", "../x"])).contains("run name"));
+        for stages in [&[][..], &["a"]] {
+            let good = job(stages);
+            assert!(refused(&JobSpec { run_name: "../../x".to_owned(), ..good.clone() }).contains("run name"));
+            assert!(refused(&JobSpec { labels: "../x.slp".to_owned(), ..good.clone() }).contains("../x.slp"));
+            let options = TrainOptions { epochs: Some(0), ..TrainOptions::default() };
+            assert!(refused(&JobSpec { options, ..good }).contains("epochs"));
+        }
+        let options = TrainOptions { pipeline: Some("--help".to_owned()), ..TrainOptions::default() };
+        assert!(refused(&JobSpec { options, ..job(&[]) }).contains("--help"));
+    }
 }

@@ -160,17 +160,26 @@ impl Stage {
 /// # Errors
 /// A path or pipeline that cannot be used.
 pub fn auto_argv(labels: &str, output: &str, pipeline: Option<&str>) -> Result<Vec<String>, CommandError> {
-    check_path(labels)?;
+    check_auto(labels, pipeline)?;
     check_path(output)?;
     let mut argv: Vec<String> = ["config", labels, "--auto", "-o", output].map(str::to_owned).to_vec();
     if let Some(pipeline) = pipeline {
-        let word = !pipeline.is_empty() && pipeline.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
-        if !word {
-            return Err(CommandError::Pipeline(pipeline.to_owned()));
-        }
         argv.extend(["--pipeline".to_owned(), pipeline.to_owned()]);
     }
     Ok(argv)
+}
+
+/// Checks what a client says for it.
+///
+/// # Errors
+/// As [`auto_argv`].
+pub fn check_auto(labels: &str, pipeline: Option<&str>) -> Result<(), CommandError> {
+    check_path(labels)?;
+    let word = |text: &&str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    match pipeline.filter(|text| !word(text)) {
+        Some(text) => Err(CommandError::Pipeline(text.to_owned())),
+        None => Ok(()),
+    }
 }
 
 /// Old and new path of every video, in the form in which the trainer compares them.

@@ -63,6 +63,12 @@ impl Trainer {
         Ok(Self { path, version: version.to_string() })
     }
 
+    /// One that is never started.
+    #[cfg(test)]
+    pub(crate) fn absent() -> Self {
+        Self { path: "/nowhere/sleap-nn".into(), version: MINIMUM.to_string() }
+    }
+
     /// Its version, as `0.3.5`.
     pub fn version(&self) -> &str {
         &self.version
