@@ -14,6 +14,8 @@ use super::{DiskAnswer, DiskRequest, Out, Progress, STALL_MS, TransferError};
 const CHUNKS_AT_HAND: usize = 8;
 /// Bytes that the link may be given before it took them.
 const BYTES_AT_HAND: u64 = 8 << 20;
+/// Chunks that may be asked for once more on one link. A receiver gives up long before.
+const AGAIN: usize = 64;
 /// What a file entry takes as JSON beside its path, bytes: names, quotes, the size.
 const ENTRY: usize = 48;
 
@@ -44,6 +46,8 @@ struct Run {
     chunks_sent: usize,
     sealed: bool,
     wanted: VecDeque<u32>,
+    /// How many of them were asked for once more.
+    again: usize,
     reading: BTreeSet<u32>,
     /// Lengths of the messages that the link has not taken yet.
     in_link: VecDeque<u64>,
@@ -80,6 +84,7 @@ impl Sender {
             chunks_sent: 0,
             sealed: false,
             wanted: VecDeque::new(),
+            again: 0,
             reading: BTreeSet::new(),
             in_link: VecDeque::new(),
             in_link_bytes: 0,
@@ -186,6 +191,10 @@ impl Sender {
     /// A chunk arrived damaged: it is sent once more.
     fn again(&mut self, missing: &[u32]) -> bool {
         let Some(run) = &mut self.run else { return false };
+        run.again += missing.len();
+        if run.again > AGAIN {
+            return false;
+        }
         for index in missing {
             if *index as usize >= run.chunks_sent {
                 return false;
@@ -325,4 +334,32 @@ fn file_page(files: &[FileEntry]) -> &[FileEntry] {
         fits
     });
     &files[..fits.count()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_asks_for_the_same_chunk_without_end_is_not_served() {
+        let bytes = Bytes::from_static(b"content");
+        let file = FileEntry { path: "a".to_owned(), size: bytes.len() as u64 };
+        let mut sender = Sender::new(TransferId::RESULTS, vec![file]).unwrap();
+        let now = Time(1);
+        sender.begin(now);
+        let chunk = Chunk { hash: Hash::of(&bytes), len: bytes.len() as u32 };
+        sender.disk(DiskAnswer::Hashed(vec![chunk]), now);
+        let transfer = TransferId::RESULTS;
+        sender.frame(PeerFrame::Taken { transfer, files: 1 }, now);
+        sender.frame(PeerFrame::Want { transfer, until: 1, missing: vec![0] }, now);
+        let mut asked = 0;
+        let broken =
+            |sender: &mut Sender| std::iter::from_fn(|| sender.next_out()).any(|out| matches!(out, Out::Broken(_)));
+        while !broken(&mut sender) {
+            asked += 1;
+            assert!(asked <= AGAIN + 1, "no end");
+            sender.frame(PeerFrame::Want { transfer, until: 0, missing: vec![0] }, now);
+        }
+        assert_eq!(asked, AGAIN + 1);
+    }
 }
