@@ -5,7 +5,8 @@
 //! | `installation.key` | this installation's Ed25519 key, 0600 | nobody |
 //! | `config.toml` | settings, see [`crate::settings`]; only read | the user, the Python program |
 //! | `credentials.json` | accounts and secrets, 0600; what is not ours is kept | the Python program |
-//! | `worker/` | a folder a slot: its lock, the highest fence it saw ([`FenceFile`]), its jobs | nobody |
+//! | `locks/` | a lock for each device that a worker of this installation offers | nobody |
+//! | `jobs/` | a file for each job that was started here | nobody |
 
 mod credentials;
 mod fences;

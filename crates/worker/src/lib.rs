@@ -54,8 +54,10 @@ const CPU_THREADS: u16 = 1;
 pub struct Config {
     /// The slots to serve, one peer each.
     pub devices: Vec<Device>,
-    /// Folder of locks, fences, jobs and chunks.
+    /// Folder of fences, jobs and chunks.
     pub data: PathBuf,
+    /// Folder of the installation in which its slots are locked.
+    pub locks: PathBuf,
     /// Name that others see; the host's if absent.
     pub name: Option<String>,
     /// Tags that a training may ask for.
@@ -120,7 +122,7 @@ pub async fn run(
     let store = ChunkStore::open(config.data.join("chunks"))?;
     let mut slots = JoinSet::new();
     for device in &config.devices {
-        let slot = Slot::take(device.clone(), &config.data)?;
+        let slot = Slot::take(device.clone(), &config.data, &config.locks, &sys::host::name())?;
         slots.spawn(serve(slot, &config, &store, notices.clone(), shutdown.clone())?);
     }
     while let Some(ended) = slots.join_next().await {

@@ -70,22 +70,18 @@ pub enum SlotError {
 pub struct Slot {
     device: Device,
     folder: PathBuf,
-    _lock: File,
+    _locks: [File; 2],
 }
 
 impl Slot {
-    /// Takes the device; `home` is the folder of our files.
-    pub fn take(device: Device, home: &Path) -> Result<Self, SlotError> {
-        let folder = home.join("worker").join(device.identity());
-        let path = folder.join("lock");
-        let lock_error = |source| SlotError::Lock { path: path.clone(), source };
-        std::fs::create_dir_all(&folder).map_err(lock_error)?;
-        let lock = File::options().create(true).truncate(false).write(true).open(&path).map_err(lock_error)?;
-        match lock.try_lock() {
-            Ok(()) => Ok(Self { device, folder, _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(SlotError::Taken(device.title())),
-            Err(TryLockError::Error(source)) => Err(lock_error(source)),
-        }
+    /// Takes the device. `data` is the folder of the jobs' files; `locks` belongs to the installation, so that the peer of a device
+    /// is there once, wherever its data is. A home that several hosts share has a lock a host.
+    pub fn take(device: Device, data: &Path, locks: &Path, host: &str) -> Result<Self, SlotError> {
+        let folder = data.join("worker").join(device.identity());
+        let host: String = host.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+        let ours = locks.join(format!("{host}-{}", device.identity()));
+        let locks = [lock(&ours, &device)?, lock(&folder.join("lock"), &device)?];
+        Ok(Self { device, folder, _locks: locks })
     }
 
     /// What it computes on.
@@ -108,5 +104,17 @@ impl Slot {
         let short = if short.is_empty() { "host" } else { &short };
         let tail = hash.finalize().to_hex();
         Ok(PeerId::new(&format!("worker-{short}-{}-{}", self.device.word(), &tail[..8]))?)
+    }
+}
+
+/// Takes a lock that goes with this process.
+fn lock(path: &Path, device: &Device) -> Result<File, SlotError> {
+    let failed = |source| SlotError::Lock { path: path.to_owned(), source };
+    std::fs::create_dir_all(path.parent().unwrap_or(path)).map_err(failed)?;
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(SlotError::Taken(device.title())),
+        Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

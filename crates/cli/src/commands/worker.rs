@@ -35,6 +35,7 @@ pub(super) async fn run(args: WorkerArgs, printer: Printer) -> CliResult<Exit> {
     let config = Config {
         devices,
         data,
+        locks: context.home.folder().join("locks"),
         name: args.name,
         tags: args.tags,
         api: context.api(),

@@ -296,6 +296,39 @@ fn a_full_disk_on_the_worker() {
     house.until_status("available");
 }
 
+/// The disk looks large enough, and is not: files can be made no more in the middle.
+#[test]
+fn a_disk_that_fills_up_on_the_worker() {
+    let house = House::with_room();
+    let desk = house.desk("gpu-box").with("SLEAP_RTC_TRAINER", &standin(&house));
+    fs::create_dir(desk.path().join("data")).unwrap();
+    let Some(small) = on_a_small_disk(&desk, "data", "4g,nr_inodes=24") else { return };
+    let mut worker = Worker::not_started(small);
+    worker.restart(&["--until-eof"]);
+    let laptop = house.desk("laptop");
+    laptop.bring(&["flies.slp", "centroid.yaml"]);
+    large_video(&laptop, 40);
+    let told = laptop.run(&["train", "flies.slp", "--config", "centroid.yaml", "--epochs", "1", "--run-name", "r"]);
+    let fault = fails(&told, Exit::JobFailed, &laptop, &["gpu-box"]);
+    assert!(fault.causes.iter().any(|cause| cause.contains("space") || cause.contains("full")), "{}", fault.text);
+    house.until_status("available");
+}
+
+#[test]
+fn a_disk_that_fills_up_at_home() {
+    let house = House::with_room();
+    let worker = house.worker();
+    let laptop = laptop(&house);
+    fs::create_dir(laptop.path().join("models")).unwrap();
+    let Some(small) = on_a_small_disk(&laptop, "models", "100m,nr_inodes=8") else { return };
+    let fault = fails(&train(&small), Exit::LocalDisk, &laptop, &[]);
+    assert!(fault.causes.iter().any(|cause| cause.contains("space") || cause.contains("full")), "{}", fault.text);
+    let listing = fs::read_to_string(laptop.path().join("listing")).unwrap();
+    assert!(listing.lines().all(|name| name.starts_with('.')), "no half file under its final name: {listing}");
+    house.until_status("available");
+    assert_eq!(worker.program().event("ended")["end"]["state"], "completed");
+}
+
 #[test]
 fn a_client_killed_while_sending() {
     let house = House::with_room();
@@ -303,12 +336,8 @@ fn a_client_killed_while_sending() {
     let worker = house.worker_that(&[], &["--patience", "2s"]);
     let laptop = house.desk("laptop");
     laptop.bring(&["flies.slp", "centroid.yaml"]);
-    // Large enough to be met on its way; no two chunks are the same.
-    let mut video = std::io::BufWriter::new(fs::File::create(laptop.path().join("clip.mp4")).unwrap());
-    for number in 0..(300_u64 << 20) / 8 {
-        video.write_all(&number.to_le_bytes()).unwrap();
-    }
-    drop(video);
+    // Large enough to be met on its way.
+    large_video(&laptop, 300);
     let line = ["--json", "train", "flies.slp", "--config", "centroid.yaml", "--epochs", "1", "--run-name", "r"];
     let client = laptop.start(&line);
     client.until("bytes on their way", |event| event["event"] == "sending" && event["done"].as_u64() > Some(0));
@@ -321,6 +350,15 @@ fn a_client_killed_while_sending() {
     let again = laptop.run(&line).good();
     let first = again.event("sending");
     assert!(first["done"].as_u64() > Some(0), "{first}");
+}
+
+/// A `clip.mp4` of so many MiB; no two chunks are the same.
+fn large_video(laptop: &Desk, mib: u64) {
+    let mut video = std::io::BufWriter::new(fs::File::create(laptop.path().join("clip.mp4")).unwrap());
+    for number in 0..(mib << 20) / 8 {
+        video.write_all(&number.to_le_bytes()).unwrap();
+    }
+    video.flush().unwrap();
 }
 
 /// The path of a stand-in.

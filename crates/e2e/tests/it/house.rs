@@ -53,16 +53,31 @@ impl House {
     /// One with a server, but no room yet.
     pub(crate) fn with_server() -> Self {
         let mut house = Self::empty();
-        house.start_server("0", "0");
-        house.set("SLEAP_RTC_SERVER", &house.address.http.clone());
+        house.first_server();
         house
     }
 
     /// One with a server and a room that every desk knows.
     pub(crate) fn with_room() -> Self {
-        let mut house = Self::with_server();
-        house.make_room(&["--name", "lab"]);
+        let mut house = Self::empty();
+        house.open();
         house
+    }
+
+    /// Starts a server and makes a room.
+    pub(crate) fn open(&mut self) {
+        self.first_server();
+        self.make_room(&["--name", "lab"]);
+    }
+
+    fn first_server(&mut self) {
+        self.start_server("0", "0");
+        self.set("SLEAP_RTC_SERVER", &self.address.http.clone());
+    }
+
+    /// Its process.
+    pub(crate) fn server(&self) -> &Program {
+        self.server.as_ref().expect("a server")
     }
 
     /// Makes a room and tells every desk that comes later.
@@ -91,6 +106,13 @@ impl House {
     /// Ends the server as a power cut does.
     pub(crate) fn kill_server(&mut self) {
         self.server.take().expect("a server").kill();
+    }
+
+    /// Asks the server to end, and waits.
+    pub(crate) fn end_server(&mut self) {
+        let server = self.server.take().expect("a server");
+        server.signal(rustix::process::Signal::TERM);
+        server.end().good();
     }
 
     /// Starts it again, on the same ports and data.

@@ -1,11 +1,13 @@
 //! The whole system over real sockets and real processes, and checks on the repository itself.
 
 mod bad_input;
+mod demo;
 mod house;
 mod main_job;
 mod original_path;
 mod race;
 mod real;
+mod secrets;
 mod survives;
 mod tidy;
 mod trainer;

@@ -257,3 +257,30 @@ fn a_training_asks_for_what_it_needs() {
     }
     assert!(!laptop.path().join("models").exists() || names(&laptop.path().join("models")).is_empty());
 }
+
+/// Names as people give them.
+#[test]
+fn names_of_every_kind() {
+    let house = House::with_room();
+    let worker = house.worker();
+    let laptop = laptop(&house);
+    let name = "-my flies' \u{fc}ber$(id) {1}.pkg.slp";
+    std::fs::rename(laptop.path().join("flies.pkg.slp"), laptop.path().join(name)).unwrap();
+    std::fs::rename(laptop.path().join("centroid.yaml"), laptop.path().join("my $HOME=1.yaml")).unwrap();
+    let line = ["--json", "train", "--epochs", "1", "--run-name", "a+b.c=1", "--config", "my $HOME=1.yaml", "--", name];
+    let story = Story(laptop.run(&line).good().events());
+    has_model(&same_as_on_the_worker(&laptop, "a+b.c=1", &worker, &story.job()), "");
+}
+
+/// A trainer that says more than anybody can read holds nobody up.
+#[test]
+fn a_trainer_that_talks_a_lot() {
+    let house = House::with_room();
+    let worker = house.worker_with(&[("STANDIN_FILL_LINES", "50000")]);
+    let laptop = laptop(&house);
+    let story = train(&laptop, &["--run-name", "flies"]);
+    let home = same_as_on_the_worker(&laptop, "flies", &worker, &story.job());
+    has_model(&home, "");
+    let log = std::fs::read_to_string(laptop.path().join("models/flies/trainer.log")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains(" line ")).count(), 50_000, "the log has every line");
+}

@@ -1,6 +1,7 @@
 //! Nobody books a worker twice. The 200 rounds over real sockets are in `crates/server/tests/it/claims.rs`; here are whole
 //! processes.
 
+use rustix::process::Signal;
 use sleap_rtc_cli::exit::Exit;
 
 use crate::house::{Desk, House, Program, Story};
@@ -58,4 +59,46 @@ fn who_waits_gets_the_worker_when_it_is_free() {
     assert_eq!(waiting["reason"], "all_matching_busy", "{waiting}");
     first.end().good();
     Story(second.end().good().events()).has(&["finding", "found", "phase training", "end", "landed"]);
+}
+
+#[test]
+fn who_waits_may_go() {
+    let house = House::with_room();
+    let laptop = house.desk("laptop");
+    laptop.bring(&["flies.pkg.slp"]);
+    let _worker = house.worker_with(&[("STANDIN_SLOW_MS", "50")]);
+    let first = train_long(&house.desk("ada"));
+    let second = laptop.start(&["--json", "train", "flies.pkg.slp", "--run-name", "r", "--wait", "10m"]);
+    second.event("waiting");
+    second.signal(Signal::INT);
+    assert_eq!(second.end().code, i32::from(Exit::Cancelled.number()));
+    assert_eq!(house.status(), "busy", "the other one trains on");
+    let job = first.event("finding")["job_id"].as_str().unwrap().to_owned();
+    house.desk("ada").run(&["stop", &job]).good();
+    first.end().good();
+    house.until_status("available");
+}
+
+/// A claim that nobody can use any more is given back, although its lease runs on.
+#[test]
+fn a_client_killed_before_it_reached_its_worker_does_not_keep_it() {
+    let house = House::with_room();
+    let worker = house.worker();
+    let laptop = house.desk("laptop");
+    laptop.bring(&["flies.pkg.slp"]);
+    worker.signal(Signal::STOP);
+    let client = laptop.start(&["--json", "train", "flies.pkg.slp", "--run-name", "r"]);
+    client.event("connecting");
+    assert_eq!(house.status(), "reserved");
+    client.kill();
+    house.until_status("available");
+    worker.signal(Signal::CONT);
+}
+
+fn train_long(desk: &Desk) -> Program {
+    desk.bring(&["flies.pkg.slp", "centroid.yaml"]);
+    let line = ["--json", "train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "1000", "--run-name", "r"];
+    let client = desk.start(&line);
+    client.until("training", |event| event["phase"] == "training");
+    client
 }

@@ -3,6 +3,7 @@
 use std::fs;
 
 use rustix::process::Signal;
+use serde_json::Value;
 use sleap_rtc_cli::exit::Exit;
 
 use crate::house::disk::{hashes, names};
@@ -39,6 +40,16 @@ fn only_job(laptop: &Desk) -> String {
     let jobs: Vec<&str> = files.iter().filter_map(|name| name.strip_suffix(".json")).collect();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     jobs[0].to_owned()
+}
+
+/// Each line of the worker once, in order, and none missing but batches of an epoch that is over.
+fn whole(story: &[Value]) {
+    let numbers: Vec<u64> = story.iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+    let of = |name: &str| story.iter().filter(|event| event["event"] == name).cloned().collect::<Vec<_>>();
+    let epochs: Vec<u64> = of("epoch").iter().filter_map(|event| event["epoch"].as_u64()).collect();
+    assert_eq!(epochs, (0..epochs.len() as u64).collect::<Vec<_>>());
+    assert_eq!(of("end").len(), 1);
 }
 
 /// The model at home is the worker's.
@@ -196,12 +207,9 @@ fn a_closed_terminal_leaves_the_job_and_watch_brings_it_home() {
     let left = client.end();
     assert_eq!(left.code, i32::from(Exit::Interrupted.number()), "{left}");
     assert_eq!(left.event("left")["job_id"], job.as_str());
-    let seen: Vec<u64> = left.events().iter().filter_map(|event| event["seq"].as_u64()).collect();
     let back = Story(laptop.run(&["--json", "watch", &job]).good().events());
-    // Each line of the worker once, over both programs.
-    let more: Vec<u64> = back.0.iter().filter_map(|event| event["seq"].as_u64()).collect();
-    let all: Vec<u64> = seen.iter().chain(&more).copied().collect();
-    assert_eq!(all, (1..=all.len() as u64).collect::<Vec<_>>());
+    // Over both programs.
+    whole(&[left.events(), back.0.clone()].concat());
     back.has(&["connecting", "connected", "phase evaluating", "end", "receiving", "landed"]);
     is_home(&laptop, "r", &worker, &job);
 }
@@ -331,4 +339,70 @@ fn a_worker_that_must_end_now_takes_its_trainer_with_it_and_says_so() {
     assert!(fault.text.contains("ended by its owner"), "{}", fault.text);
     assert_eq!(worker.ended(&job)["code"], "WORKER_LOST");
     assert_eq!(house.workers().len(), 0);
+}
+
+/// A laptop that sleeps while its job trains: the link is lost, the job goes on, and not a line is missed.
+#[test]
+fn a_laptop_that_sleeps_misses_nothing() {
+    let mut house = House::with_room();
+    house.set("SLEAP_RTC_LOG", "info");
+    let worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    let client = train(&laptop, "1000");
+    let job = until_training(&client);
+    client.signal(Signal::STOP);
+    worker.program().says("link down");
+    client.signal(Signal::CONT);
+    client.event("reconnecting");
+    until("the link is back", || {
+        (client.events().iter().filter(|event| event["event"] == "connected").count() == 2).then_some(())
+    });
+    laptop.run(&["stop", &job]).good();
+    let story = Story(client.end().good().events());
+    whole(&story.0);
+    is_home(&laptop, "r", &worker, &job);
+}
+
+#[test]
+fn a_worker_that_was_started_again_still_has_the_results() {
+    let house = House::with_room();
+    let mut worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    let client = train(&laptop, "2");
+    let job = until_training(&client);
+    client.kill();
+    worker.ended(&job);
+    worker.kill();
+    worker.restart(&["--until-eof"]);
+    laptop.run(&["watch", &job]).good();
+    is_home(&laptop, "r", &worker, &job);
+}
+
+/// Two workers of one installation may not share a device, wherever their data is.
+#[test]
+fn the_same_device_is_not_offered_twice() {
+    let house = House::with_room();
+    let worker = house.worker();
+    let again = worker.desk().run(&["worker", "--cpu", "--data", worker.data().to_str().unwrap()]);
+    again.fails(Exit::Taken);
+    let elsewhere = worker.desk().start(&["worker", "--cpu", "--data", "elsewhere", "--until-eof"]).end();
+    elsewhere.fails(Exit::Taken);
+    assert_eq!(house.workers().len(), 1);
+    assert_eq!(house.status(), "available");
+}
+
+#[test]
+fn a_server_that_ends_in_order_comes_back_in_order() {
+    let mut house = House::with_room();
+    let worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    let client = train(&laptop, "5");
+    let job = until_training(&client);
+    house.end_server();
+    worker.program().event("away");
+    house.restart_server();
+    worker.program().event("back");
+    client.end().good();
+    is_home(&laptop, "r", &worker, &job);
+    house.until_status("available");
 }

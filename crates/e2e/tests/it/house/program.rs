@@ -66,6 +66,11 @@ impl Program {
         events(&self.out.lock().expect("the lines"))
     }
 
+    /// Everything that it has said.
+    pub(crate) fn said(&self) -> String {
+        [&self.out, &self.err].map(|lines| lines.lock().expect("the lines").join("\n")).join("\n")
+    }
+
     /// Waits for the first event with this name.
     pub(crate) fn event(&self, name: &str) -> Value {
         self.until(name, |event| event["event"] == name)
