@@ -14,8 +14,8 @@ pub struct Config {
     pub ws: SocketAddr,
     /// The data folder: `server.sqlite`, `server.key`, `admin.secret`, `lock`. Made if it is not there.
     pub data: PathBuf,
-    /// The address that programs dial, where a proxy in front changes the Host header: `https://rtc.lab.edu`. Keys may sign in for its
-    /// authority too.
+    /// The address that programs dial, where a proxy stands in front: `https://rtc.lab.edu`. Keys may sign in for its authority
+    /// too, and callers' addresses, which are then all the proxy's, say nothing about who may delete what.
     pub public_url: Option<String>,
     /// Anybody may extend and delete rooms, as with the deployed server. Default: no.
     pub open_deletes: bool,

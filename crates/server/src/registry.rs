@@ -134,3 +134,67 @@ impl Drop for Changing<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use sleap_rtc_identity::Local;
+    use sleap_rtc_store::{Memory, Store};
+    use sleap_rtc_wire::MemberId;
+
+    use super::*;
+    use crate::config::Config;
+
+    async fn registry() -> (Registry, Arc<dyn Store>, RoomId) {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let identity = Local::open(&folder.path().join("server.key"), store.clone()).unwrap();
+        let room_id = RoomId::new("pool").unwrap();
+        let record = RoomRecord {
+            room_id: room_id.clone(),
+            token: "secret".to_owned(),
+            created_by: MemberId::new("alice").unwrap(),
+            created_at: Time(1),
+            name: Some("pool".to_owned()),
+            kind: RoomKind::Named,
+            ttl_ms: None,
+            expires_at: None,
+            epoch: 6,
+        };
+        store.apply(vec![Change::PutRoom(record)]).await.unwrap();
+        let context = Context::new(Config::new(folder.path().to_owned()), store.clone(), Arc::new(identity));
+        (Registry::new(Arc::new(context)), store, room_id)
+    }
+
+    #[tokio::test]
+    async fn however_many_ask_a_room_is_loaded_once() {
+        let (registry, store, id) = registry().await;
+        let opened = futures_util::future::join_all((0..100).map(|_| registry.open(&id))).await;
+        let cells: Vec<_> = opened.into_iter().map(|cell| cell.unwrap().unwrap()).collect();
+        assert!(cells.iter().all(|cell| Arc::ptr_eq(cell, &cells[0])));
+        registry.context.writes.idle().await;
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 7, "raised once");
+        assert!(registry.tables().changing.is_empty(), "nothing is left behind");
+    }
+
+    #[tokio::test]
+    async fn a_room_that_is_not_there_leaves_nothing_behind() {
+        let (registry, _, _) = registry().await;
+        assert!(registry.open(&RoomId::new("other").unwrap()).await.unwrap().is_none());
+        let tables = registry.tables();
+        assert!(tables.cells.is_empty() && tables.changing.is_empty());
+    }
+
+    #[tokio::test]
+    async fn an_unused_room_is_unloaded_and_comes_back_with_a_higher_epoch() {
+        let (registry, store, id) = registry().await;
+        let cell = registry.open(&id).await.unwrap().unwrap();
+        registry.unload(Time(0)).await;
+        assert!(registry.live(&id).is_some(), "used too lately");
+        registry.context.writes.idle().await;
+        registry.unload(registry.context.now()).await;
+        assert!(registry.live(&id).is_none() && cell.is_over());
+        registry.open(&id).await.unwrap().unwrap();
+        registry.context.writes.idle().await;
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 8);
+    }
+}

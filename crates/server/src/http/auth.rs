@@ -16,13 +16,30 @@ use crate::listen::Remote;
 
 /// The address that a call comes from.
 #[derive(Clone, Copy)]
-pub(crate) struct Address(pub(crate) IpAddr);
+pub(crate) struct Address {
+    pub(crate) ip: IpAddr,
+    /// Whether it is the caller's own, and not that of a proxy which stands for everybody.
+    is_own: bool,
+}
 
-impl<S: Sync> FromRequestParts<S> for Address {
+/// What a proxy adds to a request.
+const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+
+impl FromRequestParts<Arc<App>> for Address {
     type Rejection = Fault;
 
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Fault> {
-        parts.extensions.get::<Remote>().map(|remote| Self(remote.address)).ok_or_else(Fault::internal)
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault> {
+        let remote = parts.extensions.get::<Remote>().ok_or_else(Fault::internal)?;
+        let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
+        let is_own = !forwarded && app.context.config.public_url.is_none();
+        Ok(Self { ip: remote.address, is_own })
+    }
+}
+
+impl Address {
+    /// Whether somebody who came from `other` called. Behind a proxy nobody is ever the same.
+    pub(crate) fn is_same(self, other: IpAddr) -> bool {
+        self.is_own && self.ip == other
     }
 }
 

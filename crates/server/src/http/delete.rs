@@ -84,8 +84,8 @@ struct Asked<'a> {
 
 impl Asked<'_> {
     fn is_same_address(&self, room: &RoomId, place: Option<&PeerPlace>) -> bool {
-        let peers_own = place.and_then(|place| place.address).is_some_and(|of_peer| of_peer == self.address.0);
-        peers_own || self.app.makers.is(room, self.address.0)
+        let peers_own = place.and_then(|place| place.address).is_some_and(|of_peer| self.address.is_same(of_peer));
+        peers_own || self.app.makers.is(room, self.address)
     }
 
     async fn delete_room(&self, record: &RoomRecord, named: Option<&PeerPlace>) -> Result<Json<Deleted>, Fault> {

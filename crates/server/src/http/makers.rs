@@ -6,6 +6,8 @@ use std::sync::{Mutex, PoisonError};
 
 use sleap_rtc_wire::RoomId;
 
+use super::auth::Address;
+
 /// Rooms that are remembered, the latest ones: about 10 MB. Nothing is remembered over a restart.
 const REMEMBERED: usize = 65_536;
 
@@ -31,8 +33,8 @@ impl Makers {
         latest.order.push_back(room.clone());
     }
 
-    pub(crate) fn is(&self, room: &RoomId, address: IpAddr) -> bool {
+    pub(crate) fn is(&self, room: &RoomId, caller: Address) -> bool {
         let latest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.addresses.get(room).is_some_and(|maker| *maker == address)
+        latest.addresses.get(room).is_some_and(|maker| caller.is_same(*maker))
     }
 }

@@ -28,18 +28,18 @@ const DRAWS: usize = 8;
 /// `POST /create-room`.
 pub(crate) async fn create(
     State(app): State<Arc<App>>,
-    Address(address): Address,
+    address: Address,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RoomCreated>, Fault> {
     let subject = subject(&app, bearer_or_bare(&headers)?).await?;
     may_create_room(&Caller { member: Some(&subject.member), ..Caller::default() })?;
-    if !app.rooms.allows(address, app.context.now()) {
+    if !app.rooms.allows(address.ip, app.context.now()) {
         app.context.metrics.rate_limited.add();
         return Err(Fault::rate_limited());
     }
     let made = make(&app, subject.member, &body.json_or_default()?).await?;
-    app.makers.remember(&made.room_id, address);
+    app.makers.remember(&made.room_id, address.ip);
     Ok(Json(made))
 }
 
@@ -83,7 +83,7 @@ async fn free_id(app: &App) -> Result<RoomId, Fault> {
 /// `POST /extend-room`.
 pub(crate) async fn extend(
     State(app): State<Arc<App>>,
-    Address(address): Address,
+    address: Address,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RoomExtended>, Fault> {

@@ -15,8 +15,8 @@ use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
 
-fn counted(app: &App, Address(address): Address) -> Result<(), Fault> {
-    if app.sign_ins.allows(address, app.context.now()) {
+fn counted(app: &App, address: Address) -> Result<(), Fault> {
+    if app.sign_ins.allows(address.ip, app.context.now()) {
         return Ok(());
     }
     app.context.metrics.rate_limited.add();

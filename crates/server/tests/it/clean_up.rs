@@ -96,8 +96,14 @@ async fn a_key_and_a_named_room_stay() {
     drop(Peer::join(&server, &fleeting, &who, json!({"peer_id": "gpu1"})).await);
     let id = RoomId::new(&fleeting.id).unwrap();
     eventually("the ephemeral room is gone", || async { store.room(&id).await.unwrap().is_none() }).await;
-    // The sweeper forgets identities every other second: give it the chance to do wrong.
-    tokio::time::sleep(std::time::Duration::from_millis(2500)).await;
+    // An anonymous identity that comes and goes now is forgotten by a later look at those that are due.
+    let signed_in = server.post("/anonymous-signin").send().await.json();
+    let member = MemberId::new(signed_in["username"].as_str().unwrap()).unwrap();
+    let mut socket = Socket::open(server.ws, "/").await;
+    socket.send(register(&named, &text(&signed_in["id_token"]), json!({"peer_id": "passer-by"}))).await;
+    socket.expect("registered_auth").await;
+    drop(socket);
+    eventually("the passer-by is forgotten", || async { store.identity(&member).await.unwrap().is_none() }).await;
     assert!(store.identity(&who.key().member()).await.unwrap().is_some());
     Peer::join(&server, &named, &who, json!({"peer_id": "gpu1"})).await;
 }

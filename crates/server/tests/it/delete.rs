@@ -75,6 +75,20 @@ async fn a_peer_leaves_by_its_name_from_its_own_address() {
 }
 
 #[tokio::test]
+async fn behind_a_proxy_an_address_says_nothing() {
+    let server = TestServer::start().await;
+    let room = server.room().await;
+    let _worker = Peer::worker(&server, &room, "gpu1").await;
+    let body = json!({"peer_id": "gpu1"});
+    let reply = server.post("/delete-peer").header("X-Forwarded-For", "10.0.0.1").json(&body).send().await;
+    assert_eq!(reply.error(), (401, "AUTH_FAILED".to_owned()));
+    let server = TestServer::with(|config| config.public_url = Some("https://rtc.lab.edu".to_owned())).await;
+    let room = server.room().await;
+    let reply = server.post("/delete-peers-and-room").json(&json!({"room_id": room.id})).send().await;
+    assert_eq!(reply.error(), (401, "AUTH_FAILED".to_owned()));
+}
+
+#[tokio::test]
 async fn an_ephemeral_room_goes_with_its_last_peer() {
     let server = TestServer::start().await;
     let room = server.room_with(Value::Null).await;
