@@ -87,7 +87,7 @@ impl JobFolder {
     }
 
     /// Removes what only the trainer needed: the client has it, and the chunk store for a while.
-    pub(crate) fn remove_inputs(&self) -> io::Result<()> {
+    fn remove_inputs(&self) -> io::Result<()> {
         let inputs = FROM_CLIENT.map(|part| self.work().join(part));
         for path in inputs.into_iter().chain([self.0.join(PARTIAL)]) {
             match fs::remove_dir_all(path) {
@@ -216,19 +216,19 @@ pub(crate) fn jobs(folder: &Path) -> io::Result<Vec<(JobFolder, JobState)>> {
     Ok(found)
 }
 
-/// Removes the jobs that ended longer than [`KEPT_MS`] before `now`, and answers which; `spared` are in use.
+/// Removes the jobs that ended longer than [`KEPT_MS`] before `now`, and answers which. Of the others that have ended it removes
+/// what only the trainer needed. `spared` are in use: the last job is still there to be looked at.
 pub(crate) fn sweep(folder: &Path, spared: &HashSet<JobId>, now: Time) -> io::Result<Vec<JobId>> {
     let mut gone = Vec::new();
     for job in folders(folder)? {
         // What cannot be read is told when the worker starts.
         let Ok(Some(state)) = job.state() else { continue };
-        let old = state.end.is_some_and(|(end, _)| now.since(end.ended_at) > KEPT_MS);
-        if !old || spared.contains(&state.grant.job_id) {
-            continue;
-        }
-        match job.remove() {
-            Ok(()) => gone.push(state.grant.job_id),
-            Err(error) => tracing::warn!(path = %job.0.display(), %error, "old results cannot be removed"),
+        let Some((end, _)) = state.end.filter(|_| !spared.contains(&state.grant.job_id)) else { continue };
+        let old = now.since(end.ended_at) > KEPT_MS;
+        match if old { job.remove() } else { job.remove_inputs() } {
+            Ok(()) if old => gone.push(state.grant.job_id),
+            Ok(()) => {}
+            Err(error) => tracing::warn!(path = %job.0.display(), %error, "what a job left cannot be removed"),
         }
     }
     Ok(gone)
@@ -352,16 +352,24 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_came_from_the_client_goes_at_the_end_and_the_rest_stays() {
+    fn what_came_from_the_client_goes_after_the_end_and_the_rest_stays() {
         let home = tempfile::tempdir().unwrap();
         let folder = JobFolder::of(home.path(), &JobId::new("j").unwrap());
         for path in ["labels/a.slp", "videos/0-a.mp4", "models/r/best.ckpt", "logs/r.log"] {
             put(&folder, path);
         }
-        folder.remove_inputs().unwrap();
-        folder.remove_inputs().unwrap();
+        let inputs = || folder.work().join("labels").exists() || folder.work().join("videos").exists();
+        record(&folder, "j", 1, None);
+        sweep(home.path(), &HashSet::new(), Time(5)).unwrap();
+        assert!(inputs(), "it runs");
+        record(&folder, "j", 1, Some(Time(5)));
+        sweep(home.path(), &[JobId::new("j").unwrap()].into(), Time(5)).unwrap();
+        assert!(inputs(), "its client is here");
+        for _ in 0..2 {
+            assert_eq!(sweep(home.path(), &HashSet::new(), Time(5)).unwrap(), []);
+        }
         assert_eq!(names(&folder, "r"), ["best.ckpt", "trainer.log"]);
-        assert!(!folder.work().join("labels").exists() && !folder.work().join("videos").exists());
+        assert!(!inputs());
     }
 
     #[test]

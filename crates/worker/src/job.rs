@@ -339,7 +339,6 @@ impl JobTask {
         self.has_slot = false;
         self.pool.job_over(job.clone(), true).await;
         self.tell(News::Ended(job, terminal));
-        self.on_disk("the job's files could not be removed", JobFolder::remove_inputs).await;
     }
 
     async fn forget(&mut self) {
@@ -349,16 +348,13 @@ impl JobTask {
         }
         self.pool.forget(job).await;
         // If nobody has brought it here, what lies there is of an earlier attempt.
-        if self.job.is_some() {
-            self.on_disk("a job's folder could not be removed", JobFolder::remove_unrecorded).await;
+        if self.job.is_none() {
+            return;
         }
-    }
-
-    async fn on_disk(&self, failed: &'static str, work: impl FnOnce(&JobFolder) -> io::Result<()> + Send + 'static) {
         let folder = self.folder.clone();
-        let done = tokio::task::spawn_blocking(move || work(&folder)).await;
-        if let Err(error) = done.map_err(io::Error::other).flatten() {
-            tracing::warn!(job = %self.machine.grant().job_id, %error, failed);
+        let removed = tokio::task::spawn_blocking(move || folder.remove_unrecorded()).await;
+        if let Err(error) = removed.map_err(io::Error::other).flatten() {
+            tracing::warn!(job = %self.machine.grant().job_id, %error, "a job's folder could not be removed");
         }
     }
 
