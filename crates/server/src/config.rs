@@ -17,6 +17,8 @@ pub struct Config {
     /// The address that programs dial, where a proxy stands in front: `https://rtc.lab.edu`. Keys may sign in for its authority
     /// too, and callers' addresses, which are then all the proxy's, say nothing about who may delete what.
     pub public_url: Option<String>,
+    /// Names of this machine, by which programs may dial it without `public_url`. Default: none.
+    pub names: Vec<String>,
     /// Anybody may extend and delete rooms, as with the deployed server. Default: no.
     pub open_deletes: bool,
     /// What all rooms share.
@@ -49,6 +51,7 @@ impl Config {
             ws: SocketAddr::new(any, 8080),
             data,
             public_url: None,
+            names: Vec::new(),
             open_deletes: false,
             room: RoomConfig::default(),
             identity_grace_ms: 60_000,

@@ -33,6 +33,8 @@ const PAUSE: Duration = Duration::from_millis(50);
 #[derive(Clone)]
 pub(crate) struct Remote {
     pub(crate) address: IpAddr,
+    /// Our own end of it, if the system says.
+    pub(crate) local: Option<IpAddr>,
     /// Keeps the connection counted for as long as anybody holds it.
     _permit: Arc<OwnedSemaphorePermit>,
 }
@@ -63,7 +65,8 @@ fn admit(stream: TcpStream, from: SocketAddr, router: &Router, app: &Arc<App>) {
     if let Err(error) = stream.set_nodelay(true) {
         return tracing::debug!(%error, "connection lost");
     }
-    let remote = Remote { address: from.ip().to_canonical(), _permit: Arc::new(permit) };
+    let local = stream.local_addr().ok().map(|local| local.ip().to_canonical());
+    let remote = Remote { address: from.ip().to_canonical(), local, _permit: Arc::new(permit) };
     tokio::spawn(Box::pin(serve(stream, remote, router.clone(), app.clone())));
 }
 

@@ -181,6 +181,11 @@ fn serve(
     })
 }
 
+/// This machine's name in its network.
+pub fn host_name() -> String {
+    sys::host::name()
+}
+
 fn trainer_device(device: &Device) -> trainer::Device {
     match device {
         Device::Gpu(gpu) => trainer::Device::Gpu(gpu.uuid.clone()),

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use sleap_rtc_server::{Config, Server, ServerError};
+use sleap_rtc_server::{Config, Ports, Server, ServerError};
 use sleap_rtc_store::OpenError;
 
 use crate::args::ServerArgs;
@@ -23,7 +23,10 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     config.http = SocketAddr::new(args.listen, args.http_port);
     config.ws = SocketAddr::new(args.listen, args.ws_port);
     config.public_url.clone_from(&args.public_url);
-    let server = Server::bind(config).await.map_err(|error| server_error(&error))?;
+    config.names = vec![sleap_rtc_worker::host_name()];
+    // Here, and nowhere else, is chosen who remembers and who says who is asking.
+    let ports = Ports::embedded(&data).map_err(|error| server_error(&error))?;
+    let server = Server::bind_with(config, ports).await.map_err(|error| server_error(&error))?;
     let url = address("http", server.http_addr);
     if printer.json() {
         printer.event(&json!({

@@ -18,6 +18,8 @@ use crate::listen::Remote;
 #[derive(Clone, Copy)]
 pub(crate) struct Address {
     pub(crate) ip: IpAddr,
+    /// The server's own end of the connection.
+    pub(crate) local: Option<IpAddr>,
     /// Whether it is the caller's own, and not that of a proxy which stands for everybody.
     is_own: bool,
 }
@@ -32,7 +34,7 @@ impl FromRequestParts<Arc<App>> for Address {
         let remote = parts.extensions.get::<Remote>().ok_or_else(Fault::internal)?;
         let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
         let is_own = !forwarded && app.context.config.public_url.is_none();
-        Ok(Self { ip: remote.address, is_own })
+        Ok(Self { ip: remote.address, local: remote.local, is_own })
     }
 }
 

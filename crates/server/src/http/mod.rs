@@ -1,6 +1,7 @@
 //! The routes. Every port serves all of them, and a WebSocket on any path.
 
 mod admin;
+mod audience;
 mod auth;
 mod body;
 mod cors;

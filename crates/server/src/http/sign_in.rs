@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use sleap_rtc_identity::{IdentityError, KeyProof};
 use sleap_rtc_wire::Code;
 use sleap_rtc_wire::http::{AnonymousSignin, KeyNonce, KeySignedIn, KeySignin};
 
+use super::audience;
 use super::auth::Address;
 use super::body::Body;
 use super::fault::Fault;
@@ -37,12 +38,7 @@ pub(crate) async fn anonymous(State(app): State<Arc<App>>, address: Address) -> 
 }
 
 /// `POST /key-signin`: the first call gets a nonce, the second shows it signed.
-pub(crate) async fn key(
-    State(app): State<Arc<App>>,
-    address: Address,
-    headers: HeaderMap,
-    body: Body,
-) -> Result<Response, Fault> {
+pub(crate) async fn key(State(app): State<Arc<App>>, address: Address, body: Body) -> Result<Response, Fault> {
     counted(&app, address)?;
     let KeySignin { public_key, nonce, audience, signature } = body.json()?;
     let public_key = public_key.ok_or_else(|| field_required("public_key"))?;
@@ -53,8 +49,9 @@ pub(crate) async fn key(
     };
     let audience = audience.ok_or_else(|| field_required("audience"))?;
     let signature = signature.ok_or_else(|| field_required("signature"))?;
-    if !is_ours(&app, &headers, &audience) {
-        let text = "the signature is meant for another server: audience and Host differ";
+    if !audience::is_ours(&audience, address.local, &app.context.config) {
+        let shown: String = audience.chars().filter(|c| !c.is_control()).take(80).collect();
+        let text = format!("this server is not known as {shown}; start it with --public-url http://{shown}");
         return Err(Fault::unauthorized(text));
     }
     let signed_in = app.context.identity.sign_in_key(KeyProof { public_key, nonce, audience, signature }, now).await?;
@@ -64,32 +61,4 @@ pub(crate) async fn key(
 
 fn field_required(name: &str) -> Fault {
     Fault::validation("missing", &["body", name], "Field required")
-}
-
-/// Whether this is the address that the client dialled: of the request itself, or the public one in front of a proxy.
-fn is_ours(app: &App, headers: &HeaderMap, audience: &str) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let public = app.context.config.public_url.as_deref().map(authority);
-    [host, public].into_iter().flatten().any(|ours| ours.eq_ignore_ascii_case(audience))
-}
-
-/// Host and port of a URL.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or(rest)
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn the_authority_of_a_url_is_its_host_and_port() {
-        for url in [
-            "https://rtc.lab.edu:8001",
-            "https://rtc.lab.edu:8001/x/y",
-            "rtc.lab.edu:8001",
-            "http://rtc.lab.edu:8001?q",
-        ] {
-            assert_eq!(super::authority(url), "rtc.lab.edu:8001", "{url}");
-        }
-    }
 }

@@ -36,6 +36,7 @@ async fn a_signature_for_another_server_is_refused() {
     let body = json!({"public_key": who.key(), "nonce": nonce, "audience": elsewhere, "signature": who.sign(elsewhere, &nonce)});
     let reply = server.post("/key-signin").json(&body).send().await;
     assert_eq!(reply.error(), (401, "AUTH_FAILED".to_owned()));
+    assert!(reply.json()["error"].as_str().unwrap().contains("--public-url http://evil.example:8001"));
 }
 
 #[tokio::test]
