@@ -50,7 +50,7 @@ fn a_wrong_room() {
     let laptop = laptop(&house);
     fails(&train(&laptop), Exit::RoomRefused, &laptop, &["no room deadbeef", "room create"]);
     house.desk("onlooker").run(&["status"]).fails(Exit::RoomRefused);
-    let mut worker = not_started(&house, &standin(&house));
+    let mut worker = not_started(&house, standin(&house));
     worker.start_only(&["--until-eof"]);
     assert!(worker.end().fails(Exit::RoomRefused).error.contains("deadbeef"));
 }
@@ -62,7 +62,7 @@ fn a_wrong_token() {
     let laptop = laptop(&house);
     let fault = fails(&train(&laptop), Exit::RoomRefused, &laptop, &["SLEAP_RTC_ROOM_TOKEN"]);
     assert!(!fault.text.contains("not-the-token"), "a token is not repeated");
-    let mut worker = not_started(&house, &standin(&house));
+    let mut worker = not_started(&house, standin(&house));
     worker.start_only(&["--until-eof"]);
     worker.end().fails(Exit::RoomRefused);
 }
@@ -228,7 +228,7 @@ fn nobody_answers_at_the_servers_address() {
     let address = house.http().trim_start_matches("http://").to_owned();
     fails(&train(&laptop), Exit::ServerUnreachable, &laptop, &["cannot be reached", &address]);
     laptop.run(&["status"]).fails(Exit::ServerUnreachable);
-    let mut worker = not_started(&house, &standin(&house));
+    let mut worker = not_started(&house, standin(&house));
     worker.start_only(&["--until-eof"]);
     worker.end().fails(Exit::ServerUnreachable);
 }
@@ -274,7 +274,11 @@ fn a_full_disk_at_home() {
     fs::create_dir(laptop.path().join("models")).unwrap();
     let Some(small) = on_a_small_disk(&laptop, "models", "1m") else { return };
     fails(&train(&small), Exit::LocalDisk, &laptop, &["models"]);
-    assert_eq!(fs::read_to_string(laptop.path().join("listing")).unwrap().trim(), "", "nothing is left on the full disk");
+    assert_eq!(
+        fs::read_to_string(laptop.path().join("listing")).unwrap().trim(),
+        "",
+        "nothing is left on the full disk"
+    );
     house.until_status("available");
     // The results are with the worker.
     let events = worker.program().events();
@@ -292,7 +296,11 @@ fn a_full_disk_on_the_worker() {
     worker.restart(&["--until-eof"]);
     let laptop = laptop(&house);
     let fault = fails(&train(&laptop), Exit::JobFailed, &laptop, &["MB free"]);
-    assert!(fault.error.contains("gpu-box") || fault.causes.iter().any(|cause| cause.contains("disk")), "{}", fault.text);
+    assert!(
+        fault.error.contains("gpu-box") || fault.causes.iter().any(|cause| cause.contains("disk")),
+        "{}",
+        fault.text
+    );
     house.until_status("available");
 }
 

@@ -23,7 +23,9 @@ fn the_demo_ends_with_the_path_of_a_model() {
     let path = Path::new(told.out.last().expect("a path"));
     assert!(path.ends_with("best.ckpt") && path.is_file(), "{told}");
     assert_eq!(told.out.len(), 1, "standard output is the result and nothing else: {told}");
-    for typed in ["sleap-rtc server", "sleap-rtc room create", "sleap-rtc worker --cpu", "sleap-rtc train flies.pkg.slp"] {
+    for typed in
+        ["sleap-rtc server", "sleap-rtc room create", "sleap-rtc worker --cpu", "sleap-rtc train flies.pkg.slp"]
+    {
         assert!(told.err.iter().any(|line| line.contains(typed)), "{typed}: {told}");
     }
     assert!(told.err.iter().any(|line| line.contains("byte for byte")), "{told}");
@@ -34,7 +36,9 @@ fn the_demo_ends_with_the_path_of_a_model() {
 fn a_killed_demo_leaves_nothing_behind() {
     let house = House::empty();
     let demo = desk(&house, &[("STANDIN_SLOW_MS", "200")]).start(&["demo", "--yes"]);
-    let trainer = until("the demo trains", || leftovers::trainers(house.path()).into_iter().find(|p| p.words.contains(" train ")));
+    let trainer = until("the demo trains", || {
+        leftovers::trainers(house.path()).into_iter().find(|p| p.words.contains(" train "))
+    });
     assert!(leftovers::processes(house.path()).len() >= 5, "demo, server, worker, client, trainer");
     demo.kill();
     until("the trainer is gone", || (!leftovers::is_alive(trainer.pid)).then_some(()));

@@ -93,7 +93,16 @@ impl House {
     fn start_server(&mut self, http: &str, ws: &str) {
         let data = self.path().join("server").display().to_string();
         let arguments = [
-            "--json", "server", "--listen", "127.0.0.1", "--http-port", http, "--ws-port", ws, "--data", &data,
+            "--json",
+            "server",
+            "--listen",
+            "127.0.0.1",
+            "--http-port",
+            http,
+            "--ws-port",
+            ws,
+            "--data",
+            &data,
             "--until-eof",
         ];
         let server = self.desk("admin").start(&arguments);

@@ -49,7 +49,11 @@ fn a_model_comes_home_byte_for_byte() {
     let terminal = worker.ended(&story.job());
     assert_eq!(terminal["state"], "completed", "{terminal}");
     worker.program().event("delivered");
-    assert_eq!(names(&laptop.path().join("models")).into_iter().collect::<Vec<_>>(), ["flies"], "nothing but the model");
+    assert_eq!(
+        names(&laptop.path().join("models")).into_iter().collect::<Vec<_>>(),
+        ["flies"],
+        "nothing but the model"
+    );
     house.until_status("available");
     assert_eq!(worker.trainers().len(), 0);
 }
@@ -229,7 +233,9 @@ fn results_land_where_the_user_says() {
     assert!(told.out.join("\n").contains("elsewhere/deep/r"), "{told}");
     assert!(laptop.path().join("elsewhere/deep/r/best.ckpt").is_file());
     assert!(!laptop.path().join("models").exists());
-    until("the worker has noted it", || worker.program().events().iter().any(|e| e["event"] == "delivered").then_some(()));
+    until("the worker has noted it", || {
+        worker.program().events().iter().any(|e| e["event"] == "delivered").then_some(())
+    });
 }
 
 #[test]

@@ -14,7 +14,8 @@ use crate::house::{Desk, House, Program, Story};
 fn trainer() -> Option<PathBuf> {
     let path = std::env::var_os("SLEAP_RTC_TEST_TRAINER").map(PathBuf::from);
     if path.is_none() {
-        let how = "set SLEAP_RTC_TEST_TRAINER to a sleap-nn; `scripts/install-trainer-cpu.sh DIR` makes DIR/bin/sleap-nn";
+        let how =
+            "set SLEAP_RTC_TEST_TRAINER to a sleap-nn; `scripts/install-trainer-cpu.sh DIR` makes DIR/bin/sleap-nn";
         assert!(std::env::var("CI").is_err(), "the real trainer is not tested, and this is CI: {how}");
         eprintln!("SKIPPED: the real trainer is not tested: {how}");
     }
@@ -48,11 +49,14 @@ fn worker(house: &House, trainer: &Path) -> Worker {
     worker
 }
 
+/// Whether an event is the one that is waited for.
+type Fits = fn(&Value) -> bool;
+
 const FIRST_EPOCH: &str = "first epoch";
 
 /// Waits for the steps of a training and says how long each took.
 fn follow(client: &Program, watch: &mut Watch, mut first_epoch: impl FnMut(&Watch)) {
-    let steps: [(&str, fn(&Value) -> bool); 4] = [
+    let steps: [(&str, Fits); 4] = [
         ("to a worker that has the job's files", |event| event["phase"] == "importing"),
         ("importing", |event| event["phase"] == "training"),
         (FIRST_EPOCH, |event| event["event"] == "epoch"),
@@ -99,14 +103,24 @@ fn four_commands_and_the_real_trainer() {
     watch.lap("`worker` is ready");
     let laptop = house.desk("laptop");
     laptop.bring(&["flies.pkg.slp", "centroid.yaml"]);
-    let line = ["--json", "train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "2", "--run-name", "flies"];
+    let line =
+        ["--json", "train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "2", "--run-name", "flies"];
     let client = laptop.start(&line); // four: train
     let mut seconds = 0.0;
     follow(&client, &mut watch, |watch| seconds = watch.start.elapsed().as_secs_f64());
     eprintln!("from `server` to the first epoch's line: {seconds:.1} s in four commands");
     let story = Story(client.end().good().events());
     watch.lap("to the model at home");
-    story.has(&["sending", "phase importing", "phase training", "epoch", "phase evaluating", "end", "receiving", "landed"]);
+    story.has(&[
+        "sending",
+        "phase importing",
+        "phase training",
+        "epoch",
+        "phase evaluating",
+        "end",
+        "receiving",
+        "landed",
+    ]);
     assert_eq!(story.all("epoch").len(), 2);
     is_home(&laptop, &worker, &story.job(), "flies");
     predicts(&trainer, &laptop, "flies.pkg.slp", &["models/flies"]);

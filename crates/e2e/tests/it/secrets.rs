@@ -14,7 +14,8 @@ fn secrets_are_never_said() {
     let token = house.get("SLEAP_RTC_ROOM_TOKEN").to_owned();
     let laptop = house.desk("laptop");
     laptop.bring(&["flies.pkg.slp", "centroid.yaml"]);
-    let client = laptop.start(&["train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "2", "--run-name", "r"]);
+    let client =
+        laptop.start(&["train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "2", "--run-name", "r"]);
     client.says("poch 1");
     for process in leftovers::processes(house.path()) {
         assert!(!process.words.contains(&token), "the room's token is an argument: {}", process.words);

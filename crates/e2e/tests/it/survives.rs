@@ -322,6 +322,22 @@ fn a_worker_that_is_asked_to_end_finishes_its_job_first() {
     assert_eq!(house.workers().len(), 0);
 }
 
+/// With `--until-eof`, as the demo starts it.
+#[test]
+fn a_worker_whose_starter_is_gone_ends_with_its_trainer() {
+    let house = House::with_room();
+    let mut worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    let client = train(&laptop, "1000");
+    let job = until_training(&client);
+    worker.close_input();
+    assert_eq!(worker.end().code, 0);
+    assert!(worker.trainers().is_empty());
+    assert_eq!(worker.ended(&job)["code"], "WORKER_LOST");
+    assert_eq!(client.end().code, i32::from(Exit::WorkerUnreachable.number()));
+    assert_eq!(house.workers().len(), 0);
+}
+
 #[test]
 fn a_worker_that_must_end_now_takes_its_trainer_with_it_and_says_so() {
     let house = House::with_room();

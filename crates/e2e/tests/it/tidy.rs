@@ -18,10 +18,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("peer", &["wire", "session", "link"]),
     ("worker", &["wire", "session", "link", "peer"]),
     ("client", &["wire", "session", "link", "peer"]),
-    (
-        "cli",
-        &["wire", "session", "link", "peer", "worker", "client", "server", "store", "identity"],
-    ),
+    ("cli", &["wire", "session", "link", "peer", "worker", "client", "server", "store", "identity"]),
     ("e2e", &["wire", "session", "link", "peer", "worker", "client", "server", "store", "identity"]),
 ];
 
@@ -77,7 +74,10 @@ fn crates_import_only_whom_they_may() {
     let metadata = metadata();
     for package in metadata.workspace_packages() {
         let name = ours(package);
-        assert!(package.manifest_path.ends_with(format!("crates/{name}/Cargo.toml")), "folder name = crate name: {name}");
+        assert!(
+            package.manifest_path.ends_with(format!("crates/{name}/Cargo.toml")),
+            "folder name = crate name: {name}"
+        );
         let may = allowed.get(name).unwrap_or_else(|| panic!("{name} is not in the list of arrows"));
         for other in dependencies(package, &[DependencyKind::Normal, DependencyKind::Build]) {
             if let Some(other) = other.strip_prefix("sleap-rtc-") {
@@ -112,9 +112,10 @@ fn licences_are_permissive() {
     for package in &metadata().packages {
         let licence = package.license.as_deref().unwrap_or("");
         // `A OR B`: one is enough; `A AND B`: all are needed. Old manifests write `/` for OR.
-        let fits = licence.replace('/', " OR ").split(" OR ").any(|option| {
-            option.split(" AND ").all(|one| LICENCES.contains(&one.trim().trim_matches(['(', ')'])))
-        });
+        let fits = licence
+            .replace('/', " OR ")
+            .split(" OR ")
+            .any(|option| option.split(" AND ").all(|one| LICENCES.contains(&one.trim().trim_matches(['(', ')']))));
         assert!(fits, "{} {} has the licence {licence:?}", package.name, package.version);
     }
 }
@@ -131,7 +132,10 @@ fn direct_dependencies_are_the_listed_ones() {
         .flat_map(|package| dependencies(package, &all))
         .filter(|name| !name.starts_with("sleap-rtc-"))
         .collect();
-    assert_eq!(direct, listed, "left: what the crates use; right: docs/dependencies.md, one row a crate with its reason");
+    assert_eq!(
+        direct, listed,
+        "left: what the crates use; right: docs/dependencies.md, one row a crate with its reason"
+    );
 }
 
 fn sources(under: &Path, found: &mut Vec<PathBuf>) {
@@ -169,7 +173,8 @@ fn the_operating_system_is_named_only_in_sys() {
 
 #[test]
 fn nothing_of_the_makers_machine_is_in_the_sources() {
-    let listed = std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git ls-files");
+    let listed =
+        std::process::Command::new("git").args(["ls-files"]).current_dir(root()).output().expect("git ls-files");
     for name in String::from_utf8(listed.stdout).expect("UTF-8 names").lines() {
         let Ok(text) = std::fs::read_to_string(root().join(name)) else { continue };
         for prefix in ["/work", "/root"] {

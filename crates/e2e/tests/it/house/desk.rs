@@ -63,18 +63,13 @@ impl Desk {
 
     /// Starts it.
     pub(crate) fn start(&self, arguments: &[&str]) -> Program {
-        let name = format!("{}$ sleap-rtc {}", self.folder.file_name().unwrap_or_default().display(), arguments.join(" "));
+        let name =
+            format!("{}$ sleap-rtc {}", self.folder.file_name().unwrap_or_default().display(), arguments.join(" "));
         Program::start(name, self.command(arguments))
     }
 
     /// Runs it to its end.
     pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         self.start(arguments).end()
-    }
-
-    /// The job's file that a client keeps, by the job's id.
-    pub(crate) fn job_file(&self, job: &str) -> Option<serde_json::Value> {
-        let text = fs::read_to_string(self.folder.join("settings/jobs").join(format!("{job}.json"))).ok()?;
-        serde_json::from_str(&text).ok()
     }
 }

@@ -21,7 +21,10 @@ pub(crate) struct Process {
 pub(crate) fn processes(folder: &Path) -> Vec<Process> {
     let marker = folder.to_str().expect("a path of text");
     let numbers = fs::read_dir("/proc").expect("/proc").flatten();
-    numbers.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(|pid| process(pid, marker)).collect()
+    numbers
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .filter_map(|pid| process(pid, marker))
+        .collect()
 }
 
 /// Those of the trainer: they run in a job's folder.

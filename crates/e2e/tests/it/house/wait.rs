@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// How long a condition may take before the program counts as broken. Generous: the machine may be busy with other things.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(25);
 

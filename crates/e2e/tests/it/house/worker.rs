@@ -33,11 +33,6 @@ impl Worker {
         Self { desk, program: None }
     }
 
-    /// The arguments of such a worker.
-    fn arguments<'a>(&self, data: &'a str, more: &[&'a str]) -> Vec<&'a str> {
-        [&["--json", "worker", "--cpu", "--name", "gpu-box", "--data", data], more].concat()
-    }
-
     /// Starts it (again) on the same folder, and waits until it is in the room.
     pub(crate) fn restart(&mut self, more: &[&str]) {
         self.start_only(more);
@@ -47,13 +42,15 @@ impl Worker {
     /// Starts it without waiting.
     pub(crate) fn start_only(&mut self, more: &[&str]) {
         let data = self.data();
-        self.program = Some(self.desk.start(&self.arguments(data.to_str().expect("a path of text"), more)));
+        let data = data.to_str().expect("a path of text");
+        let words = ["--json", "worker", "--cpu", "--name", "gpu-box", "--data", data];
+        self.program = Some(self.desk.start(&[&words[..], more].concat()));
     }
 
     /// Faults and delays of the trainer's next processes.
     pub(crate) fn set(&self, knobs: &[(&str, &str)]) {
-        let lines: String = knobs.iter().map(|(name, value)| format!("{name}={value}\n")).collect();
-        fs::write(self.desk.path().join("venv/standin.env"), lines).expect("a file");
+        let lines: Vec<String> = knobs.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        fs::write(self.desk.path().join("venv/standin.env"), lines.join("\n")).expect("a file");
     }
 
     pub(crate) fn desk(&self) -> &Desk {
@@ -78,6 +75,11 @@ impl Worker {
     /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         self.program().signal(signal);
+    }
+
+    /// Whoever started it is gone.
+    pub(crate) fn close_input(&mut self) {
+        self.program.as_mut().expect("it runs").close_input();
     }
 
     /// Waits for its end.
