@@ -1,9 +1,19 @@
 //! The whole system over real sockets and real processes, and checks on the repository itself.
+//!
+//! | variable | what |
+//! |---|---|
+//! | `SLEAP_RTC_TEST_TRAINER` | a `sleap-nn`: the tests of the real trainer run, which else say that they were skipped |
+//! | `CI` | nothing may be skipped |
+//! | `SLEAP_RTC_E2E_PROGRAM` | the `sleap-rtc` to test, instead of the one that cargo has built |
+//! | `SLEAP_RTC_E2E_LOG` | the programs' log level; what they say is printed if a test fails |
+//!
+//! Most of these tests wait for other processes: `--test-threads 8` makes them twice as fast.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod bad_input;
 mod demo;
+mod gpus;
 mod house;
 mod main_job;
 mod original_path;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use cargo_metadata::{CargoOpt, DependencyKind, Metadata, MetadataCommand, Package};
 
@@ -51,13 +52,16 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("workspace root").to_path_buf()
 }
 
-fn metadata() -> Metadata {
-    MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .features(CargoOpt::SomeFeatures(Vec::new()))
-        .other_options(["--offline".to_owned(), "--locked".to_owned()])
-        .exec()
-        .expect("cargo metadata")
+fn metadata() -> &'static Metadata {
+    static METADATA: LazyLock<Metadata> = LazyLock::new(|| {
+        MetadataCommand::new()
+            .manifest_path(root().join("Cargo.toml"))
+            .features(CargoOpt::SomeFeatures(Vec::new()))
+            .other_options(["--locked".to_owned()])
+            .exec()
+            .expect("cargo metadata")
+    });
+    &METADATA
 }
 
 fn ours(package: &Package) -> &str {
@@ -71,8 +75,7 @@ fn dependencies(package: &Package, kinds: &[DependencyKind]) -> BTreeSet<String>
 #[test]
 fn crates_import_only_whom_they_may() {
     let allowed: BTreeMap<_, _> = ARROWS.iter().copied().collect();
-    let metadata = metadata();
-    for package in metadata.workspace_packages() {
+    for package in metadata().workspace_packages() {
         let name = ours(package);
         assert!(
             package.manifest_path.ends_with(format!("crates/{name}/Cargo.toml")),

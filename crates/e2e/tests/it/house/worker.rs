@@ -12,9 +12,10 @@ use super::program::{Ended, Program};
 use super::wait::until;
 use super::{Desk, House};
 
-/// A worker of one CPU slot.
+/// A worker, of one CPU slot unless something else is said.
 pub(crate) struct Worker {
     desk: Desk,
+    devices: Vec<String>,
     program: Option<Program>,
 }
 
@@ -30,7 +31,13 @@ impl Worker {
 
     /// One that is started later.
     pub(crate) fn not_started(desk: Desk) -> Self {
-        Self { desk, program: None }
+        Self { desk, devices: vec!["--cpu".to_owned()], program: None }
+    }
+
+    /// On these GPUs instead.
+    pub(crate) fn on_gpus(mut self, indices: &[&str]) -> Self {
+        self.devices = indices.iter().flat_map(|index| ["--gpu".to_owned(), (*index).to_owned()]).collect();
+        self
     }
 
     /// Starts it (again) on the same folder, and waits until it is in the room.
@@ -43,8 +50,10 @@ impl Worker {
     pub(crate) fn start_only(&mut self, more: &[&str]) {
         let data = self.data();
         let data = data.to_str().expect("a path of text");
-        let words = ["--json", "worker", "--cpu", "--name", "gpu-box", "--data", data];
-        self.program = Some(self.desk.start(&[&words[..], more].concat()));
+        let words = ["--json", "worker", "--name", "gpu-box", "--data", data].into_iter();
+        let words: Vec<&str> =
+            words.chain(self.devices.iter().map(String::as_str)).chain(more.iter().copied()).collect();
+        self.program = Some(self.desk.start(&words));
     }
 
     /// Faults and delays of the trainer's next processes.
