@@ -41,6 +41,8 @@ pub const SDP: usize = 64 << 10;
 pub const FILES: usize = 100_000;
 /// One chunk, bytes.
 pub const CHUNK: usize = 1 << 20;
+/// Chunks of one manifest: at full length they are 1 TiB, and each costs its receiver about 110 bytes of memory.
+pub const CHUNKS: usize = 1 << 20;
 /// A file's path in a manifest, bytes.
 pub const PATH: usize = 1024;
 /// Components of a path in a manifest.

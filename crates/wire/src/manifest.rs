@@ -110,6 +110,9 @@ pub enum BadManifest {
     /// More files than [`limits::FILES`].
     #[error("{0} files, at most {max} are allowed", max = limits::FILES)]
     TooManyFiles(usize),
+    /// More chunks than [`limits::CHUNKS`].
+    #[error("more than {max} chunks", max = limits::CHUNKS)]
+    TooManyChunks,
     /// A path that must not be used.
     #[error("path {path:?}: {why}")]
     Path {
@@ -218,6 +221,9 @@ impl Tiler {
     pub fn place(&mut self, files: &[FileEntry], len: u32) -> Result<Span, BadManifest> {
         if len == 0 || len as usize > limits::CHUNK {
             return Err(BadManifest::ChunkLength { index: self.index, len });
+        }
+        if self.index == limits::CHUNKS {
+            return Err(BadManifest::TooManyChunks);
         }
         self.skip_full(files);
         let file = files.get(self.file).ok_or(BadManifest::ChunkOutside { index: self.index })?;

@@ -4,7 +4,9 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sleap_rtc_session::transfer::missing;
 use sleap_rtc_wire::job::{JobEvent, Stream, What};
-use sleap_rtc_wire::manifest::{BadManifest, BadPath, Chunk, FileEntry, Hash, Manifest, PathRules, check_path, cut};
+use sleap_rtc_wire::manifest::{
+    BadManifest, BadPath, Chunk, FileEntry, Hash, Manifest, PathRules, Tiler, check_path, cut,
+};
 use sleap_rtc_wire::peer::{Bulk, Parts, PeerFrame, Submission, TransferId};
 use sleap_rtc_wire::{Time, limits};
 
@@ -87,6 +89,16 @@ fn a_manifest_must_fill_its_files_exactly() {
     assert_eq!(with(&[(1 << 20) + 1]), Err(BadManifest::ChunkLength { index: 0, len: (1 << 20) + 1 }));
     let huge = vec![FileEntry { path: "a".to_owned(), size: u64::MAX }, FileEntry { path: "b".to_owned(), size: 1 }];
     assert_eq!(Manifest { files: huge, chunks: vec![] }.check(), Err(BadManifest::Size));
+}
+
+#[test]
+fn a_manifest_has_so_many_chunks_and_no_more() {
+    let files = [FileEntry { path: "a".to_owned(), size: u64::MAX }];
+    let mut tiler = Tiler::default();
+    for _ in 0..limits::CHUNKS {
+        tiler.place(&files, 1).unwrap();
+    }
+    assert_eq!(tiler.place(&files, 1), Err(BadManifest::TooManyChunks));
 }
 
 #[test]
