@@ -191,10 +191,11 @@ fn nothing_is_ever_overwritten() {
 #[test]
 fn status_shows_who_is_busy_with_what() {
     let house = House::with_room();
-    let worker = house.worker_with(&[("STANDIN_SLOW_MS", "100")]);
+    let _worker = house.worker_with(&[("STANDIN_SLOW_MS", "20")]);
     assert_eq!(house.status(), "available");
     let laptop = laptop(&house);
-    let client = laptop.start(&[&["--json"], &TRAIN[..], &["--run-name", "flies"]].concat());
+    let line = ["--json", "train", "flies.pkg.slp", "--config", "centroid.yaml", "--epochs", "1000", "--run-name", "r"];
+    let client = laptop.start(&line);
     client.until("training", |event| event["phase"] == "training");
     let seen = &house.workers()[0];
     let job = client.event("finding")["job_id"].clone();
@@ -204,7 +205,7 @@ fn status_shows_who_is_busy_with_what() {
     let words = house.desk("onlooker").run(&["status"]).good();
     let line = words.out.iter().find(|line| line.contains("gpu-box")).expect("a line");
     assert!(line.contains("busy") && line.contains(job.as_str().unwrap()), "{line}");
-    worker.set(&[]);
+    laptop.run(&["stop", job.as_str().unwrap()]).good();
     client.end().good();
     house.until_status("available");
     assert_eq!(house.workers()[0]["job_id"], Value::Null);

@@ -104,25 +104,24 @@ async fn a_peer_that_knows_no_claims_finds_reserves_and_gives_back_a_worker() {
     assert!(properties["gpu_model"].is_string() && properties["sleap_nn_version"].is_string(), "{properties}");
     let gpu_box = found[0]["peer_id"].as_str().unwrap().to_owned();
 
+    let asked = tokio::time::Instant::now();
     ada.request(&gpu_box, "job-of-ada").await;
     let yes = ada.response().await;
     assert_eq!((&yes["job_id"], &yes["accepted"]), (&json!("job-of-ada"), &json!(true)), "{yes}");
     assert_eq!(yes["estimated_duration_minutes"], 1.0, "two epochs of half a minute");
     // The answer came after the reservation: nobody finds the worker any more.
     assert_eq!(bob.available_workers().await, Vec::<Value>::new());
-    assert_eq!(house.status(), "reserved");
 
     bob.request(&gpu_box, "job-of-bob").await;
     let no = bob.response().await;
     assert_eq!((&no["accepted"], &no["reason"]), (&json!(false), &json!("busy")), "{no}");
 
     // Ada says nothing more: ten seconds later the worker is free again, and bob gets it.
-    let waited = tokio::time::Instant::now();
     while bob.available_workers().await.is_empty() {
-        assert!(waited.elapsed() < PATIENCE, "the reservation is never given up");
+        assert!(asked.elapsed() < PATIENCE, "the reservation is never given up");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    assert!(waited.elapsed() > Duration::from_secs(5), "given up too early");
+    assert!(asked.elapsed() > Duration::from_secs(9), "given up too early");
     bob.request(&gpu_box, "job-of-bob").await;
     assert_eq!(bob.response().await["accepted"], true);
 }
@@ -154,6 +153,9 @@ async fn a_worker_reserved_the_old_way_is_not_given_to_a_claim() {
     let gpu_box = ada.available_workers().await[0]["peer_id"].as_str().unwrap().to_owned();
     ada.request(&gpu_box, "job-1").await;
     assert_eq!(ada.response().await["accepted"], true);
+    // From now on it may take a minute until the offer comes.
+    ada.say(&gpu_box, json!({"app_message_type": "job_assignment", "job_id": "job-1", "initiate_connection": true}))
+        .await;
     let laptop = house.desk("laptop");
     laptop.bring(&["flies.pkg.slp", "centroid.yaml"]);
     let refused = laptop.run(&["train", "flies.pkg.slp", "--config", "centroid.yaml"]);

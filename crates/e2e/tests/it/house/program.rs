@@ -160,6 +160,7 @@ impl Ended {
     /// It must have failed in this way, in three parts.
     pub(crate) fn fails(&self, exit: Exit) -> Fault {
         assert_eq!(self.code, i32::from(exit.number()), "{self}");
+        // With `--json` as well: the words are for people, the event for programs.
         let parts = |label: &str| -> Vec<String> {
             self.err.iter().filter_map(|line| line.strip_prefix(label)).map(|part| part.trim().to_owned()).collect()
         };
