@@ -164,6 +164,9 @@ fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
             format!("the server at {server} says: {text}"),
             "check SLEAP_RTC_ROOM_TOKEN: it must be the one that `sleap-rtc room create` printed for this room",
         ),
+        WireCode::RateLimited => {
+            explained(format!("the server at {server} refused"), text.clone(), "wait a minute and try again")
+        }
         _ => explained(format!("the server at {server} refused"), text.clone(), "sleap-rtc doctor"),
     }
 }

@@ -105,7 +105,7 @@ async fn open(api: Api, key: KeyPair, known: Option<SignedIn>) -> Result<(Socket
 
 fn refusal(error: &ApiError) -> Cause {
     match error {
-        ApiError::Refused { code, text, .. } if !error.is_transient() => {
+        ApiError::Refused { code, text, .. } if !error.is_transient() || *code == Code::RateLimited => {
             Cause::Refused { code: *code, text: text.clone() }
         }
         ApiError::NotAServer { .. } if !error.is_transient() => {

@@ -234,6 +234,17 @@ fn nobody_answers_at_the_servers_address() {
 }
 
 #[test]
+fn a_server_that_is_asked_too_much() {
+    let house = House::with_room();
+    let laptop = laptop(&house);
+    let url = format!("{}/anonymous-signin", house.http());
+    // Every sign-in of this address counts, whoever makes it.
+    let agent = ureq::Agent::config_builder().http_status_as_error(false).build().new_agent();
+    assert!((0..5000).any(|_| agent.post(&url).send_empty().unwrap().status() == 429), "there is no limit");
+    fails(&train(&laptop), Exit::ServerUnreachable, &laptop, &["too many requests", "wait a minute"]);
+}
+
+#[test]
 fn a_server_that_goes_while_a_worker_is_being_reached() {
     let mut house = House::with_room();
     let worker = house.worker();
