@@ -114,6 +114,9 @@ impl Daemon {
 
     /// Jobs that are over may still be handing out their results: they end by themselves when their clients have them or go.
     async fn see_off(&mut self, running: &mut Running) {
+        for job in running.jobs.values() {
+            job.commands.send(Command::Left).await.ok();
+        }
         let now = async { self.shutdown.wait_for(|wanted| *wanted == Shutdown::Now).await.is_ok() };
         let patience = async {
             tokio::select! {

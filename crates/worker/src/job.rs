@@ -51,6 +51,8 @@ pub(crate) enum Command {
     Withdrawn { from: PeerId },
     /// The worker ends now.
     Abort { cause: String },
+    /// The worker has left the room: nobody can come back to the job.
+    Left,
 }
 
 /// What the slot is told by a job's task.
@@ -96,6 +98,8 @@ pub(crate) struct JobTask {
     wishes: watch::Sender<Wishes>,
     /// Whether the pool gave the slot to this job and has not got it back.
     has_slot: bool,
+    /// Whether the worker has left the room.
+    left: bool,
     inbox: Inbox,
     /// What takes a moment and answers by itself.
     work: JoinSet<()>,
@@ -141,6 +145,7 @@ impl JobTask {
             job: None,
             wishes: watch::Sender::new(Wishes::default()),
             has_slot: false,
+            left: false,
             inbox,
             work: JoinSet::new(),
             training: JoinSet::new(),
@@ -157,7 +162,7 @@ impl JobTask {
     /// Runs until the job is forgotten, or over and nobody is here or on the way. Answers the offers that came too late.
     pub(crate) async fn run(mut self) -> Vec<Offer> {
         loop {
-            if self.carry_out().await || (self.machine.is_idle() && !self.has_slot && self.offers.is_empty()) {
+            if self.carry_out().await || self.is_done() {
                 break;
             }
             let Some(input) = self.next_input().await else { break };
@@ -174,6 +179,13 @@ impl JobTask {
             }
         }
         late
+    }
+
+    /// Whether nothing is to be done any more for anybody who is here or may come. A job that was turned down is nowhere on
+    /// record: its task waits for a client that has not heard of it, but only while there is a way here.
+    fn is_done(&self) -> bool {
+        let over = self.machine.is_idle() || (self.left && self.machine.terminal().is_some() && self.pumps.is_empty());
+        over && !self.has_slot && self.offers.is_empty()
     }
 
     /// `None` once the slot is gone.
@@ -219,6 +231,10 @@ impl JobTask {
                 WorkerInput::Withdrawn
             }
             Command::Abort { cause } => WorkerInput::Abort { code: FailCode::WorkerLost, cause },
+            Command::Left => {
+                self.left = true;
+                WorkerInput::Tick
+            }
         }
     }
 

@@ -161,6 +161,18 @@ async fn a_kept_job_goes_again_when_its_visitor_does_not_come() {
 }
 
 #[tokio::test]
+async fn a_job_that_was_turned_down_does_not_hold_up_a_worker_that_leaves() {
+    let mut rig = Rig::new();
+    let (offered, offer) = rig.offer("laptop").await;
+    rig.daemon.granted(&mut rig.running, &granted("c1", "j1", 1, ADA), offer).await.unwrap();
+    let job = &rig.running.jobs[&JobId::new("j1").unwrap()];
+    job.commands.send(Command::Abort { cause: "on purpose".to_owned() }).await.unwrap();
+    drop(offered);
+    let leaving = rig.daemon.see_off(&mut rig.running);
+    tokio::time::timeout(PATIENCE, leaving).await.expect("out of the room nobody can come back to it");
+}
+
+#[tokio::test]
 async fn an_offer_that_comes_while_the_task_ends_is_not_lost() {
     let mut rig = Rig::new();
     record(&rig.folder("j1"), "j1", ADA, Some(Time(5)));
