@@ -424,3 +424,22 @@ fn a_server_that_ends_in_order_comes_back_in_order() {
     is_home(&laptop, "r", &worker, &job);
     house.until_status("available");
 }
+
+/// A running job depends on no server and no room.
+#[test]
+fn a_room_that_is_deleted_leaves_the_job_to_finish() {
+    let house = House::with_room();
+    let mut worker = house.worker_with(&SLOW);
+    let laptop = house.desk("laptop");
+    let client = train(&laptop, "5");
+    let job = until_training(&client);
+    let body = serde_json::json!({
+        "room_id": house.get("SLEAP_RTC_ROOM_ID"), "token": house.get("SLEAP_RTC_ROOM_TOKEN"),
+    });
+    ureq::post(format!("{}/delete-peers-and-room", house.http())).send_json(body).unwrap();
+    house.desk("onlooker").run(&["status"]).fails(Exit::RoomRefused);
+    client.end().good();
+    is_home(&laptop, "r", &worker, &job);
+    // Then there is nothing more to do for the worker.
+    worker.end().fails(Exit::RoomRefused);
+}
