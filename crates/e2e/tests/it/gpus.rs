@@ -48,9 +48,9 @@ fn two_gpus_are_two_slots_and_train_two_jobs_at_once() {
     assert!(models.contains(&24_564) && models.contains(&15_360), "{models:?}");
 
     // Whoever needs the large one gets the large one; the other one gets the other.
-    let (ada, bob) = (house.desk("ada"), house.desk("bob"));
-    let first = train(&ada, &["--min-gpu-memory", "24"]);
-    let second = train(&bob, &[]);
+    let laptop = house.desk("laptop");
+    let first = train(&laptop, &["--min-gpu-memory", "24"]);
+    let second = train(&laptop, &[]);
     assert!(first.event("found")["device"].as_str().unwrap().contains("4090"));
     assert!(second.event("found")["device"].as_str().unwrap().contains("T4"));
     assert!(house.workers().iter().all(|peer| peer["status"] == "busy"));
@@ -62,9 +62,10 @@ fn two_gpus_are_two_slots_and_train_two_jobs_at_once() {
         let line = format!("CUDA_VISIBLE_DEVICES={uuid}");
         assert!(environment.lines().any(|found| found == line), "{line} is not in\n{environment}");
     }
-    for (desk, client) in [(ada, first), (bob, second)] {
-        desk.run(&["stop", &job(&client)]).good();
+    for (client, folder) in [(second, "models/r"), (first, "models/r-1")] {
+        laptop.run(&["stop", &job(&client)]).good();
         client.end().good();
+        assert!(laptop.path().join(folder).join("best.ckpt").is_file(), "{folder}");
     }
     until("both are free", || house.workers().iter().all(|peer| peer["status"] == "available").then_some(()));
 }
