@@ -12,12 +12,6 @@ use super::version::{MINIMUM, Version};
 /// Why a trainer cannot be used or started.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainerError {
-    /// There is none.
-    #[error("no trainer found: {looked}")]
-    NotFound {
-        /// Where it was looked for.
-        looked: String,
-    },
     /// It does not start or answer.
     #[error("the trainer {} does not work: {reason}", path.display())]
     Broken {
@@ -61,7 +55,7 @@ impl TrainerError {
     /// For a program.
     pub fn code(&self) -> FailCode {
         match self {
-            Self::NotFound { .. } | Self::Broken { .. } | Self::TooOld { .. } => FailCode::NoTrainer,
+            Self::Broken { .. } | Self::TooOld { .. } => FailCode::NoTrainer,
             Self::Config(_) | Self::Command(_) | Self::NoValLabels => FailCode::BadConfig,
             Self::Auto(_) => FailCode::BadData,
             Self::System { source, .. } if is_disk_full(source) => FailCode::DiskFull,
@@ -72,9 +66,6 @@ impl TrainerError {
     /// What the user can do about it.
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::NotFound { .. } => {
-                Some("run `sleap-rtc trainer install`, or set SLEAP_RTC_TRAINER to the path of a sleap-nn".into())
-            }
             Self::Broken { path, .. } => Some(format!("try `{} --version` by hand", path.display())),
             Self::TooOld { .. } => Some(format!("install sleap-nn {MINIMUM} or later: `sleap-rtc trainer install`")),
             Self::Config(error) => error.hint(),

@@ -11,7 +11,6 @@ pub mod command;
 pub mod config;
 mod environment;
 mod error;
-pub mod find;
 mod log_file;
 mod messages;
 pub mod output;

@@ -4,8 +4,8 @@
 
 mod command;
 mod config;
-mod find;
 mod output;
 mod progress;
 mod verdict;
+mod version;
 mod yaml;
