@@ -29,6 +29,20 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// What `sleap-nn config --pipeline` takes, as of 0.3.5.
+const PIPELINES: [&str; 10] = [
+    "single_instance",
+    "centroid",
+    "bottomup",
+    "topdown",
+    "multi_class_bottomup",
+    "multi_class_topdown",
+    "bbox_centernet",
+    "bbox_ssd",
+    "topdown_bbox_centernet",
+    "topdown_bbox_ssd",
+];
+
 const ENVIRONMENT: &str = "\
 Environment:
   SLEAP_RTC_SERVER          the server's address [default: http://127.0.0.1:8001]
@@ -182,8 +196,8 @@ pub struct TrainArgs {
     /// Learning rate, e.g. 0.0001.
     #[arg(long, value_name = "RATE", help_heading = "Training", value_parser = positive)]
     pub lr: Option<f64>,
-    /// Kind of model, where no configuration is given: single_instance, centroid, bottomup, topdown, …
-    #[arg(long, value_name = "KIND", help_heading = "Training", conflicts_with = "configs")]
+    /// Kind of model, where no configuration is given.
+    #[arg(long, value_name = "KIND", help_heading = "Training", conflicts_with = "configs", value_parser = PIPELINES)]
     pub pipeline: Option<String>,
     /// Name of the run: the model lands in OUTPUT/NAME [default: made from the labels and the time]
     #[arg(long, value_name = "NAME", help_heading = "Training")]

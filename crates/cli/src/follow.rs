@@ -33,6 +33,8 @@ struct Follower {
     pressed: u32,
     job: Option<String>,
     accepted: bool,
+    /// Whether the screen has said where the model is.
+    saved: bool,
 }
 
 /// Follows to the end.
@@ -53,7 +55,8 @@ pub(crate) async fn follow(
     };
     let accepted = job.is_some();
     let start = Instant::now();
-    let mut follower = Follower { printer, screen: Screen::new(mode, out), start, controls, pressed: 0, job, accepted };
+    let screen = Screen::new(mode, out);
+    let mut follower = Follower { printer, screen, start, controls, pressed: 0, job, accepted, saved: false };
     tokio::pin!(training);
     let mut tick = tokio::time::interval(Duration::from_secs(1));
     let mut ending = std::pin::pin!(lifecycle::ending(until_eof));
@@ -80,12 +83,15 @@ impl Follower {
         match event {
             TrainEvent::Finding { job_id, .. } => self.job = Some(job_id.to_string()),
             TrainEvent::Accepted { .. } => self.accepted = true,
+            TrainEvent::Landed { .. } => self.saved = true,
             _ => {}
         }
+        self.screen.resize(width());
         let _ = self.screen.event(event, self.start.elapsed());
     }
 
     fn tick(&mut self) {
+        self.screen.resize(width());
         let _ = self.screen.tick(self.start.elapsed());
     }
 
@@ -134,8 +140,8 @@ impl Follower {
                     "stopped_early": terminal.stopped_early,
                     "folder": folder,
                 }));
-                // On a terminal the last line has said it already.
-                let said = printer.terminal() && io::stdout().is_terminal();
+                // On a terminal the last line has said it already, unless the model was here before.
+                let said = self.saved && printer.terminal() && io::stdout().is_terminal();
                 if !printer.json() && !said {
                     printer.result(&clean(&folder));
                 }
@@ -156,9 +162,11 @@ impl Follower {
 }
 
 /// What the first Ctrl-C says.
-pub fn how_to_go_on(job: &str) -> [String; 2] {
+pub fn how_to_go_on(job: &str) -> [String; 4] {
     [
-        format!("The job goes on. Watch it again later: sleap-rtc watch {job}"),
-        format!("Stop early, keep the model: sleap-rtc stop {job}   Ctrl-C again: cancel"),
+        "The job goes on, even if you close this terminal. Ctrl-C again cancels it.".to_owned(),
+        format!("  come back to it                sleap-rtc watch {job}"),
+        format!("  end it early, keep the model   sleap-rtc stop {job}"),
+        format!("  end it now, without a model    sleap-rtc cancel {job}"),
     ]
 }

@@ -42,6 +42,9 @@ pub fn run() -> ExitCode {
         // Help and version come this way too, and are no errors.
         Err(said) => {
             let _ = said.print();
+            if said.use_stderr() && std::env::args_os().any(|argument| argument == "--json") {
+                Printer::new(true).event(&not_understood(&said).to_json());
+            }
             return ExitCode::from(u8::try_from(said.exit_code()).unwrap_or(Exit::Usage.number()));
         }
     };
@@ -65,4 +68,11 @@ pub fn run() -> ExitCode {
             error.exit.into()
         }
     }
+}
+
+/// A command line that is not understood, for a program: the first paragraph of what clap says.
+fn not_understood(said: &clap::Error) -> CliError {
+    let text = said.render().to_string();
+    let lines: Vec<&str> = text.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    CliError::new(Exit::Usage, lines.join(" ").trim_start_matches("error: ")).hint("sleap-rtc --help")
 }

@@ -68,7 +68,7 @@ impl Notices {
                     back.then(|| ("back", more, format!("is in room {} again", answer.room_id)))
                 }
             }
-            Fact::Away { cause, retry_in_ms } => {
+            Fact::Away { cause, retry_in_ms } if *retry_in_ms > 0 => {
                 // Once for each time; the tries in between would fill the screen.
                 let first = self.away.insert(peer.to_owned());
                 let line = format!("the server is away: {cause}; trying again, a job that runs goes on");
@@ -89,7 +89,8 @@ impl Notices {
                 let line = format!("the server says: {}", clean(frame.text()));
                 Some(("server_error", json!({"code": frame.code, "text": frame.text()}), line))
             }
-            Fact::Expecting { .. } | Fact::ClaimEnded { .. } | Fact::Started { .. } => None,
+            // Away and asked again at once, with a fresh sign-in: nobody need know unless that fails too.
+            Fact::Away { .. } | Fact::Expecting { .. } | Fact::ClaimEnded { .. } | Fact::Started { .. } => None,
         }
     }
 }

@@ -41,7 +41,8 @@ pub(crate) struct Bookings<'a> {
 
 impl Bookings<'_> {
     /// Books a worker; `None` if the user wants no more.
-    pub(crate) async fn book(&mut self, request: ClaimRequest) -> Result<Option<Booked>, TrainError> {
+    /// `tags` are those that the request asks for.
+    pub(crate) async fn book(&mut self, request: ClaimRequest, tags: &[String]) -> Result<Option<Booked>, TrainError> {
         let pool = self.member.pool.clone();
         let until = Instant::now() + Duration::from_millis(request.wait_ms);
         let claimed = loop {
@@ -55,7 +56,7 @@ impl Bookings<'_> {
                 }
                 // The line broke under the call; it is asked again as soon as there is a new one.
                 Some(Err(Failure::ServerLost(_))) => {}
-                Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused).await),
+                Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused, tags).await),
                 Some(Err(failure)) => return Err(self.member.failed(failure, None)),
                 Some(Ok(claimed)) => break claimed,
             }
@@ -76,12 +77,16 @@ impl Bookings<'_> {
     }
 
     /// No worker; what is there instead is told to people.
-    async fn refused(&mut self, refused: ClaimRefused) -> TrainError {
+    async fn refused(&mut self, refused: ClaimRefused, tags: &[String]) -> TrainError {
         let workers = match refused.reason {
             Reason::NoMatchingWorker => self.workers().await.unwrap_or_default(),
             _ => Vec::new(),
         };
-        TrainError::NoWorker { room: self.member.room.clone(), refused: Box::new(refused), there: there(&workers) }
+        TrainError::NoWorker {
+            room: self.member.room.clone(),
+            refused: Box::new(refused),
+            there: there(&workers, tags),
+        }
     }
 
     async fn workers(&mut self) -> Option<Vec<PeerEntry>> {
@@ -132,6 +137,8 @@ impl News {
         loop {
             match self.events.recv().await {
                 Some(ClientEvent::Fact(Fact::Waiting(waiting))) => return TrainEvent::Waiting(waiting),
+                // Asked again at once, with a fresh sign-in: nobody need know unless that fails too.
+                Some(ClientEvent::Fact(Fact::Away { retry_in_ms: 0, .. })) => {}
                 Some(ClientEvent::Fact(Fact::Away { cause, retry_in_ms, .. })) => {
                     let text = cause.to_string();
                     self.away = Some(cause);
@@ -158,14 +165,19 @@ fn waiting(refused: &ClaimRefused) -> ClaimWaiting {
     ClaimWaiting { request_id, place: 0, reason, estimate_ms: None }
 }
 
-/// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`.
-fn there(workers: &[PeerEntry]) -> Option<String> {
+/// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`. If none of them has
+/// one of the `tags` that were asked for, that is said instead.
+fn there(workers: &[PeerEntry], tags: &[String]) -> Option<String> {
     let memory = |entry: &PeerEntry| entry.metadata.property("gpu_memory_mb").and_then(Value::as_u64).unwrap_or(0);
     let largest = workers.iter().max_by_key(|entry| memory(entry))?;
     let count = match workers.len() {
         1 => "1 worker is there".to_owned(),
         n => format!("{n} workers are there"),
     };
+    let tagged = |entry: &PeerEntry| entry.metadata.tags().any(|tag| tags.iter().any(|wanted| wanted == tag));
+    if !tags.is_empty() && !workers.iter().any(tagged) {
+        return Some(format!("{count}, none with the tag {}", tags.join(" or ")));
+    }
     Some(match memory(largest) {
         0 => format!("{count}, without a GPU"),
         mb => format!("{count}; the largest GPU is that of {}, {mb} MB", name_of(largest)),

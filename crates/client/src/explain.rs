@@ -176,8 +176,12 @@ fn no_worker(room: &RoomId, refused: &ClaimRefused, there: Option<&str>) -> Expl
     match reason {
         Reason::AllMatchingBusy => explained(
             format!("no worker in room {room} is free"),
-            format!("{busy} of {matching} that match are taken"),
-            "see who trains: sleap-rtc status; or wait in line: --wait 30m",
+            match (*busy, *matching) {
+                (1, 1) => "the only one that matches is taken".to_owned(),
+                (busy, matching) if busy == matching => format!("all {matching} that match are taken"),
+                (busy, matching) => format!("{busy} of {matching} that match are taken"),
+            },
+            "see who trains: sleap-rtc status; or wait until one is free: --wait 30m",
         ),
         Reason::NoMatchingWorker => match there {
             None => explained(
@@ -258,7 +262,7 @@ fn failed(worker: &str, terminal: &Terminal, folder: Option<&std::path::Path>) -
         Some(FailCode::BadConfig) => explained(
             format!("{worker} cannot train with this configuration"),
             cause,
-            "mend the YAML file and try again",
+            "mend the YAML file, or the options, and try again",
         ),
         Some(FailCode::BadData) => explained(
             format!("{worker} cannot train on these labels"),

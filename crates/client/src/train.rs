@@ -53,7 +53,7 @@ pub struct TrainRequest {
     pub tags: Vec<String>,
     /// The folder of the models, made if there is none.
     pub models: PathBuf,
-    /// How long to wait in line if no worker is free.
+    /// How long to wait if no worker is free.
     pub wait: Duration,
 }
 
@@ -166,15 +166,14 @@ impl Prepared {
     async fn claim(&self, bookings: &mut Bookings<'_>) -> Result<Option<Booked>, TrainError> {
         let finding = TrainEvent::Finding { job_id: self.job_id.clone(), room: bookings.member.room.clone() };
         tell(bookings.events, finding).await;
-        bookings
-            .book(ClaimRequest {
-                filters: filters(&self.request)?,
-                wait_ms: self.request.wait.as_millis() as u64,
-                lease_ms: LEASE_MS,
-                job_id: self.job_id.clone(),
-                attempt: 1,
-            })
-            .await
+        let request = ClaimRequest {
+            filters: filters(&self.request)?,
+            wait_ms: self.request.wait.as_millis() as u64,
+            lease_ms: LEASE_MS,
+            job_id: self.job_id.clone(),
+            attempt: 1,
+        };
+        bookings.book(request, &self.request.tags).await
     }
 
     fn job_file(&self, member: &Member, booked: &Booked) -> JobFile {

@@ -50,7 +50,7 @@ impl Device {
 #[derive(Debug, thiserror::Error)]
 pub enum SlotError {
     /// Another process of this user serves it.
-    #[error("another worker on this machine already serves {0}")]
+    #[error("another worker on this machine already offers {0}")]
     Taken(String),
     /// The lock file cannot be made.
     #[error("cannot lock {path}: {source}")]
@@ -114,7 +114,10 @@ fn lock(path: &Path, device: &Device) -> Result<File, SlotError> {
     let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SlotError::Taken(device.title())),
+        Err(TryLockError::WouldBlock) => Err(SlotError::Taken(match device {
+            Device::Gpu(gpu) => format!("GPU {} ({})", gpu.index, gpu.name),
+            Device::Cpu => "the CPU".to_owned(),
+        })),
         Err(TryLockError::Error(source)) => Err(failed(source)),
     }
 }

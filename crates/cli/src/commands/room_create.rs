@@ -22,6 +22,7 @@ pub(super) async fn run(args: RoomCreateArgs, printer: Printer) -> CliResult<Exi
     let room =
         api.create_room(&who, &wanted).await.map_err(|error| context.api_error("the room was not made", &error))?;
     let dialled = context.settings.server.value.to_string();
+    let elsewhere = room.server.is_none().then(|| elsewhere(&dialled)).flatten();
     let server = room.server.clone().or_else(|| (dialled != DEFAULT_SERVER).then_some(dialled));
     if printer.json() {
         printer.event(&json!({
@@ -35,6 +36,9 @@ pub(super) async fn run(args: RoomCreateArgs, printer: Printer) -> CliResult<Exi
     } else {
         for line in lines(room.room_id.as_str(), &room.token, room.expires_at, now(), server.as_deref()) {
             printer.result(&line);
+        }
+        if let Some(line) = elsewhere {
+            printer.note(&line);
         }
     }
     Ok(Exit::Ok)
@@ -60,6 +64,13 @@ pub fn lines(room_id: &str, token: &str, expires_at: Option<u64>, now: u64, serv
     ];
     lines.extend(server.map(|url| format!("  SLEAP_RTC_SERVER=\"{url}\"")));
     lines
+}
+
+/// What other machines need beside that, where `server` is an address that means another machine there.
+pub fn elsewhere(server: &str) -> Option<String> {
+    let rest = server.strip_prefix("http://")?;
+    let port = ["127.0.0.1:", "localhost:", "[::1]:"].into_iter().find_map(|host| rest.strip_prefix(host))?;
+    Some(format!("On other machines, with this one's name: SLEAP_RTC_SERVER=\"http://THIS-MACHINE:{port}\""))
 }
 
 /// `2026-12-24 12:30:00 UTC`.

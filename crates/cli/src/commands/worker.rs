@@ -151,7 +151,7 @@ fn worker_error(context: &Context, error: &WorkerError) -> CliError {
         }
         WorkerError::Slot(SlotError::Taken(_)) => CliError::new(Exit::Taken, "the worker did not start")
             .because(error)
-            .hint("sleap-rtc status shows it; for a second GPU: sleap-rtc worker --gpu 1"),
+            .hint("end that one, or offer another GPU; what is offered: sleap-rtc status"),
         WorkerError::Home(error) => home_error(error),
         WorkerError::Slot(_) | WorkerError::Disk(_) => {
             CliError::new(Exit::LocalDisk, "the worker cannot use its folder")

@@ -21,7 +21,9 @@ fn object(event: &TrainEvent) -> Value {
         TrainEvent::Planned { files, bytes } => json!({"event": "planned", "files": files, "bytes": bytes}),
         TrainEvent::Finding { job_id, room } => json!({"event": "finding", "job_id": job_id, "room": room}),
         TrainEvent::Waiting(waiting) => {
-            let (place, reason, estimate) = (waiting.place, waiting.reason, waiting.estimate_ms);
+            // 0: the server keeps no line.
+            let place = (waiting.place > 0).then_some(waiting.place);
+            let (reason, estimate) = (waiting.reason, waiting.estimate_ms);
             json!({"event": "waiting", "place": place, "reason": reason, "estimate_ms": estimate})
         }
         TrainEvent::Found { worker, entry } => {

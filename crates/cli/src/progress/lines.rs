@@ -39,7 +39,9 @@ impl State {
             Step::Reading => line("Reading", &format!("and hashing what is to be sent, {elapsed}")),
             Step::Finding { room } => line("Finding", &format!("a worker in {room}, {elapsed}")),
             Step::Waiting { place, reason } => {
-                line("Waiting", &format!("{elapsed}, place {place} in line: {}", why(*reason)))
+                // A server that keeps no line gives no place in it.
+                let place = if *place == 0 { String::new() } else { format!(", place {place} in line") };
+                line("Waiting", &format!("{elapsed}{place}: {}", why(*reason)))
             }
             Step::Connecting => line("Connecting", &format!("to {worker}, {elapsed}")),
             Step::Sending(transfer) => self.transfer("Sending", transfer, now),

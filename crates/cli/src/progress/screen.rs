@@ -51,6 +51,13 @@ impl<W: Write> Screen<W> {
         &self.state
     }
 
+    /// A terminal has so many columns now; else nothing changes.
+    pub fn resize(&mut self, columns: usize) {
+        if let Mode::Terminal { width, .. } = &mut self.mode {
+            *width = columns;
+        }
+    }
+
     /// Shows an event; `now` is the time since the start.
     pub fn event(&mut self, event: &TrainEvent, now: Duration) -> io::Result<()> {
         let lines = self.state.apply(event, now);

@@ -4,6 +4,8 @@ use insta::assert_snapshot;
 use sleap_rtc_cli::errors::CliError;
 use sleap_rtc_cli::exit::Exit;
 
+use crate::sandbox::Sandbox;
+
 #[test]
 fn an_error_has_three_parts() {
     let error = CliError::new(Exit::NoWorker, "no worker in talmolab-gpu-pool is free")
@@ -41,4 +43,20 @@ fn the_table_in_the_docs_is_the_enum() {
     let ours: Vec<(String, String)> =
         Exit::ALL.iter().map(|exit| (exit.number().to_string(), exit.name().to_owned())).collect();
     assert_eq!(rows, ours);
+}
+
+#[test]
+fn a_program_hears_of_a_command_line_that_is_not_understood() {
+    let sandbox = Sandbox::new();
+    for (arguments, words) in [
+        (["--json", "tran"].as_slice(), "unrecognized subcommand 'tran'"),
+        (&["--json", "room", "create"], "the following required arguments were not provided: --name <NAME>"),
+    ] {
+        let output = sandbox.run(arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let event: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one event");
+        assert_eq!((&event["event"], &event["code"]), (&"error".into(), &"usage".into()));
+        assert_eq!(event["error"], words);
+    }
+    assert!(sandbox.run(&["--json", "--help"]).stdout.starts_with(b"One pool"), "help is no error");
 }

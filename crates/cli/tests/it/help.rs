@@ -155,8 +155,11 @@ fn train() {
           --epochs <N>       Epochs at most
           --batch-size <N>   Images a batch
           --lr <RATE>        Learning rate, e.g. 0.0001
-          --pipeline <KIND>  Kind of model, where no configuration is given:
-                             single_instance, centroid, bottomup, topdown, …
+          --pipeline <KIND>  Kind of model, where no configuration is given
+                             [possible values: single_instance, centroid, bottomup,
+                             topdown, multi_class_bottomup, multi_class_topdown,
+                             bbox_centernet, bbox_ssd, topdown_bbox_centernet,
+                             topdown_bbox_ssd]
           --run-name <NAME>  Name of the run: the model lands in OUTPUT/NAME
                              [default: made from the labels and the time]
       -o, --output <DIR>     Folder for the models. Nothing in it is ever

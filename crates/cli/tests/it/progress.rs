@@ -327,6 +327,29 @@ fn waiting_says_why_and_where_in_line() {
 }
 
 #[test]
+fn a_server_that_keeps_no_line_gives_no_place_in_it() {
+    let story = vec![(0, finding()), (100, waiting(0))];
+    assert_snapshot!(frames(&play(TERMINAL, &story, 2000)), @r"
+             Job 7d3f9a
+    ~     Finding a worker in a7f3d2e1, 0 s
+         Waiting for a worker: all that match are busy
+    ~     Waiting 0 s: all that match are busy
+    ~     Waiting 1 s: all that match are busy
+    ");
+}
+
+#[test]
+fn a_line_fits_a_terminal_that_became_narrow() {
+    let mut screen = Screen::new(TERMINAL, Vec::new());
+    screen.event(&waiting(0), Duration::ZERO).expect("a buffer");
+    screen.resize(24);
+    screen.tick(Duration::from_secs(1)).expect("a buffer");
+    let text = String::from_utf8(screen.into_inner()).expect("text");
+    let lines: Vec<&str> = text.split("\x1b[2K").map(str::trim_end).filter(|line| line.contains("Waiting")).collect();
+    assert_eq!(lines.last().map(|line| line.chars().count()), Some(23), "{lines:?}");
+}
+
+#[test]
 fn two_models_have_their_own_epochs() {
     let story = vec![
         (0, found()),

@@ -1,7 +1,7 @@
 //! What `room create` prints.
 
 use insta::assert_snapshot;
-use sleap_rtc_cli::commands::room_create::lines;
+use sleap_rtc_cli::commands::room_create::{elsewhere, lines};
 
 const NOW: u64 = 1_795_523_400;
 
@@ -34,6 +34,13 @@ fn a_room_elsewhere_names_its_server() {
       SLEAP_RTC_ROOM_TOKEN="f9g2h5"
       SLEAP_RTC_SERVER="http://admin-box:8001"
     "#);
+}
+
+#[test]
+fn this_machine_has_another_name_elsewhere() {
+    let line = elsewhere("http://127.0.0.1:8001").expect("a line");
+    assert_snapshot!(line, @r#"On other machines, with this one's name: SLEAP_RTC_SERVER="http://THIS-MACHINE:8001""#);
+    assert_eq!(elsewhere("http://admin-box:8001"), None);
 }
 
 #[test]

@@ -131,7 +131,9 @@ fn a_job_that_is_not_known() {
 #[test]
 fn the_first_ctrl_c() {
     assert_snapshot!(how_to_go_on("7d3f9a").join("\n"), @r"
-    The job goes on. Watch it again later: sleap-rtc watch 7d3f9a
-    Stop early, keep the model: sleap-rtc stop 7d3f9a   Ctrl-C again: cancel
+    The job goes on, even if you close this terminal. Ctrl-C again cancels it.
+      come back to it                sleap-rtc watch 7d3f9a
+      end it early, keep the model   sleap-rtc stop 7d3f9a
+      end it now, without a model    sleap-rtc cancel 7d3f9a
     ");
 }

@@ -1,7 +1,7 @@
 //! What a job sends: which files, and under which names in the job's folder.
 
 use std::collections::{HashMap, HashSet};
-use std::io::{self, Read};
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use sleap_rtc_wire::job::{StageSpec, VideoPath};
@@ -152,6 +152,9 @@ impl PlanError {
                 "it has no labelled frames".into(),
                 "label some frames in SLEAP and save the file".into(),
             ),
+            Self::Unreadable { path, cause } if cause.kind() == ErrorKind::NotFound => {
+                (format!("cannot read {}", path.display()), "there is no such file".into(), "check the path".into())
+            }
             Self::Unreadable { path, cause } => {
                 (format!("cannot read {}", path.display()), cause.to_string(), "check the file's permissions".into())
             }
@@ -190,7 +193,7 @@ fn check_kind(labels: &Path) -> Result<(), PlanError> {
         Some("zip") => Err(PlanError::Zip(labels.to_owned())),
         // A wrong path is said as such, whatever its ending.
         _ if !labels.exists() => {
-            Err(SlpError { path: labels.to_owned(), fault: slp::SlpFault::Unreadable(io::ErrorKind::NotFound.into()) }
+            Err(SlpError { path: labels.to_owned(), fault: slp::SlpFault::Unreadable(ErrorKind::NotFound.into()) }
                 .into())
         }
         _ => Err(PlanError::NotLabels(labels.to_owned())),

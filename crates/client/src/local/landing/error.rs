@@ -80,13 +80,16 @@ impl LandingError {
 
     /// The error in the three parts that a user reads.
     pub fn explained(&self) -> Explained {
-        let what = "the results are not saved".to_owned();
+        let what = match self {
+            Self::InUse(_) => "the job is followed in another terminal already".to_owned(),
+            _ => "the results are not saved".to_owned(),
+        };
         let hint = match self {
             Self::DiskFull { path, .. } => {
                 format!("free some space at {}, then fetch the results again", folder_of(path).display())
             }
             Self::Disk { path, .. } => format!("check that you may write to {}", folder_of(path).display()),
-            Self::InUse(_) => "wait for the other one, or end it".into(),
+            Self::InUse(_) => "look there, or end that one and try again: the job goes on".into(),
             Self::Name(_) | Self::TooLong { .. } | Self::Unknown(_) => {
                 "the worker broke the rules: tell its owner, and update both sides".into()
             }

@@ -176,7 +176,7 @@ fn the_words_say_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let _first = Landing::open(folder.path(), "run", "job").unwrap();
     let words = Landing::open(folder.path(), "run", "job").unwrap_err().explained();
-    assert_eq!(words.what, "the results are not saved");
+    assert_eq!(words.what, "the job is followed in another terminal already");
     assert!(words.cause.starts_with("another sleap-rtc holds "), "{}", words.cause);
 }
 

@@ -74,7 +74,10 @@ async fn a_room_that_lets_nobody_in() {
     for (room, token, what) in
         [(room.as_str(), "wrong", "did not let you in"), ("nosuch", lab.token.as_str(), "there is no room nosuch")]
     {
-        let error = start(lab.config_with(room, token), lab.request()).end().await.unwrap_err();
+        let mut training = start(lab.config_with(room, token), lab.request());
+        let error = training.end().await.unwrap_err();
+        let away = training.count(|event| matches!(event, TrainEvent::ServerAway { .. }));
+        assert_eq!(away, 0, "a server that says no is not away");
         let (code, text) = told(&error);
         assert_eq!(code, Code::RoomRefused, "{text}");
         assert!(text.contains(what) && !text.contains(&lab.token), "{text}");
@@ -133,6 +136,18 @@ async fn a_server_that_goes_while_a_worker_is_connected_to() {
         other => panic!("{other:?}"),
     }
     assert_eq!(lab.landings(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_tag_that_nobody_has_is_the_cause() {
+    let lab = Lab::new().await;
+    let _worker = TestWorker::join(&lab, "gpu1", Script::leaves(model())).await;
+    let mut request = lab.request();
+    request.tags = vec!["nosuch".to_owned()];
+    let error = start(lab.config(), request).end().await.unwrap_err();
+    let (code, text) = told(&error);
+    assert_eq!(code, Code::NoWorker);
+    assert!(text.contains("cause: 1 worker is there, none with the tag nosuch"), "{text}");
 }
 
 #[tokio::test]
