@@ -60,7 +60,7 @@ fn acceptable(means: &Means, folder: &JobFolder, job: &JobSpec, bytes: u64) -> R
     match short() {
         Some(free) => {
             let (free, needed) = (free >> 20, needed >> 20);
-            Err((FailCode::DiskFull, format!("{} has {free} MB free, this job needs {needed} MB", means.device_word)))
+            Err((FailCode::DiskFull, format!("it has {free} MB free, this job needs {needed} MB")))
         }
         None => Ok(()),
     }
