@@ -1,6 +1,6 @@
 //! The line of a peer to the server: connect, register, notice that it is dead, connect again.
 //!
-//! Shared by [`crate::pool_worker`] and [`crate::pool_client`]: it only says what to do next ([`Step`]); they turn that into
+//! Shared by [`crate::pool_worker`] and [`crate::pool_client`]: it only says what to do next (`Step`); they turn that into
 //! their effects and know what to register with.
 
 use sleap_rtc_wire::{CLAIMS, Code, Time};

@@ -1,6 +1,6 @@
 //! Files from one end to the other: each chunk at most once, nothing believed before its hash is checked.
 //!
-//! [`Sender`] and [`Receiver`] are the two ends. A sender lives as long as its job and begins anew on each link; a receiver
+//! `Sender` and `Receiver` are the two ends. A sender lives as long as its job and begins anew on each link; a receiver
 //! is made anew on each link and finds in its chunk store what earlier links brought.
 
 mod arrival;
