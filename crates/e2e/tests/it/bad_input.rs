@@ -1,10 +1,12 @@
 //! Everything that a user, a disk or a program can do wrong: each a clear error in three parts with its own exit code, no
 //! process left behind (every [`House`] looks when it is left), no half file under its final name.
 
+mod disk;
+mod transfer;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::process::Signal;
@@ -13,7 +15,7 @@ use sleap_rtc_cli::exit::Exit;
 use crate::house::disk::names;
 use crate::house::program::Fault;
 use crate::house::worker::Worker;
-use crate::house::{Desk, Ended, House, Program, example, until};
+use crate::house::{Desk, Ended, House, example, until};
 
 fn laptop(house: &House) -> Desk {
     let laptop = house.desk("laptop");
@@ -277,154 +279,6 @@ fn a_worker_that_does_not_answer() {
     train(&laptop).good();
 }
 
-#[test]
-fn a_full_disk_at_home() {
-    let house = House::with_room();
-    let worker = house.worker();
-    let laptop = laptop(&house);
-    fs::create_dir(laptop.path().join("models")).unwrap();
-    let Some(small) = on_a_small_disk(&laptop, "models", "1m") else { return };
-    fails(&train(&small), Exit::LocalDisk, &laptop, &["models"]);
-    assert_eq!(
-        fs::read_to_string(laptop.path().join("listing")).unwrap().trim(),
-        "",
-        "nothing is left on the full disk"
-    );
-    house.until_status("available");
-    // The results are with the worker.
-    let events = worker.program().events();
-    let ended = events.iter().find(|event| event["event"] == "ended").expect("an end");
-    assert_eq!(ended["end"]["state"], "completed");
-}
-
-#[test]
-fn a_full_disk_on_the_worker() {
-    let house = House::with_room();
-    let desk = house.desk("gpu-box").with("SLEAP_RTC_TRAINER", &standin(&house));
-    fs::create_dir(desk.path().join("data")).unwrap();
-    let Some(small) = on_a_small_disk(&desk, "data", "16m") else { return };
-    let mut worker = Worker::not_started(small);
-    worker.restart(&["--until-eof"]);
-    let laptop = laptop(&house);
-    let fault = fails(&train(&laptop), Exit::JobFailed, &laptop, &["MB free"]);
-    assert!(
-        fault.error.contains("gpu-box") || fault.causes.iter().any(|cause| cause.contains("disk")),
-        "{}",
-        fault.text
-    );
-    house.until_status("available");
-}
-
-/// The disk looks large enough, and is not: files can be made no more in the middle.
-#[test]
-fn a_disk_that_fills_up_on_the_worker() {
-    let house = House::with_room();
-    let desk = house.desk("gpu-box").with("SLEAP_RTC_TRAINER", &standin(&house));
-    fs::create_dir(desk.path().join("data")).unwrap();
-    let Some(small) = on_a_small_disk(&desk, "data", "4g,nr_inodes=24") else { return };
-    let mut worker = Worker::not_started(small);
-    worker.restart(&["--until-eof"]);
-    let laptop = house.desk("laptop");
-    laptop.bring(&["flies.slp", "centroid.yaml"]);
-    large_video(&laptop, 40);
-    let told = laptop.run(&["train", "flies.slp", "--config", "centroid.yaml", "--epochs", "1", "--run-name", "r"]);
-    let fault = fails(&told, Exit::JobFailed, &laptop, &["gpu-box"]);
-    assert!(fault.causes.iter().any(|cause| cause.contains("space") || cause.contains("full")), "{}", fault.text);
-    house.until_status("available");
-}
-
-#[test]
-fn a_disk_that_fills_up_at_home() {
-    let house = House::with_room();
-    let worker = house.worker();
-    let laptop = laptop(&house);
-    fs::create_dir(laptop.path().join("models")).unwrap();
-    let Some(small) = on_a_small_disk(&laptop, "models", "100m,nr_inodes=8") else { return };
-    let fault = fails(&train(&small), Exit::LocalDisk, &laptop, &[]);
-    assert!(fault.causes.iter().any(|cause| cause.contains("space") || cause.contains("full")), "{}", fault.text);
-    let listing = fs::read_to_string(laptop.path().join("listing")).unwrap();
-    assert!(listing.lines().all(|name| name.starts_with('.')), "no half file under its final name: {listing}");
-    house.until_status("available");
-    assert_eq!(worker.program().event("ended")["end"]["state"], "completed");
-}
-
-/// A job whose sending can be met in the middle.
-fn sending(laptop: &Desk) -> Program {
-    laptop.bring(&["flies.slp", "centroid.yaml"]);
-    large_video(laptop, 300);
-    let client = laptop.start(&LARGE);
-    client.until("bytes on their way", |event| event["event"] == "sending" && event["done"].as_u64() > Some(0));
-    client
-}
-
-const LARGE: [&str; 9] =
-    ["--json", "train", "flies.slp", "--config", "centroid.yaml", "--epochs", "1", "--run-name", "r"];
-
-/// The same once more goes on from what the worker has, and leads to a model.
-fn goes_on(laptop: &Desk) {
-    let again = laptop.run(&LARGE).good();
-    let first = again.event("sending");
-    assert!(first["done"].as_u64() > Some(0), "{first}");
-    assert!(laptop.path().join("models/r/best.ckpt").is_file());
-}
-
-#[test]
-fn a_client_killed_while_sending() {
-    let house = House::with_room();
-    // Ten minutes if nobody says otherwise: a laptop may sleep.
-    let worker = house.worker_that(&[], &["--patience", "2s"]);
-    let laptop = house.desk("laptop");
-    sending(&laptop).kill();
-    house.until_status("available");
-    let end = worker.program().event("ended")["end"].clone();
-    assert_eq!((&end["state"], &end["code"]), (&"failed".into(), &"TRANSFER_FAILED".into()), "{end}");
-    assert!(worker.trainers().is_empty(), "nothing was trained");
-    goes_on(&laptop);
-}
-
-#[test]
-fn a_client_that_is_closed_while_sending() {
-    let house = House::with_room();
-    let worker = house.worker();
-    let laptop = house.desk("laptop");
-    let client = sending(&laptop);
-    // Without it the worker would wait for files that do not come: the job is given up, and the worker free at once.
-    client.signal(Signal::HUP);
-    assert_eq!(client.end().code, i32::from(Exit::Cancelled.number()));
-    assert_eq!(worker.program().event("ended")["end"]["state"], "cancelled");
-    house.until_status("available");
-    goes_on(&laptop);
-}
-
-#[test]
-fn a_worker_killed_while_it_receives() {
-    let house = House::with_room();
-    let mut worker = house.worker();
-    let laptop = house.desk("laptop");
-    let client = sending(&laptop);
-    worker.kill();
-    worker.restart(&["--until-eof"]);
-    let told = client.end();
-    assert_eq!(told.code, i32::from(Exit::WorkerUnreachable.number()), "{told}");
-    assert!(told.event("error")["causes"][0].as_str().unwrap().contains("started again"), "{told}");
-    house.until_status("available");
-    goes_on(&laptop);
-}
-
-/// The link does not need the server.
-#[test]
-fn a_server_killed_while_files_are_sent() {
-    let mut house = House::with_room();
-    let _worker = house.worker();
-    let laptop = house.desk("laptop");
-    let client = sending(&laptop);
-    house.kill_server();
-    client.end().good();
-    assert!(laptop.path().join("models/r/best.ckpt").is_file());
-    house.restart_server();
-    house.until_status("available");
-}
-
 /// A `clip.mp4` of so many MiB; no two chunks are the same.
 fn large_video(laptop: &Desk, mib: u64) {
     let mut video = std::io::BufWriter::new(fs::File::create(laptop.path().join("clip.mp4")).unwrap());
@@ -444,22 +298,4 @@ fn standin(house: &House) -> String {
 fn not_started(house: &House, trainer: impl AsRef<Path>) -> Worker {
     let trainer = trainer.as_ref().to_str().unwrap().to_owned();
     Worker::not_started(house.desk("gpu-box").with("SLEAP_RTC_TRAINER", &trainer))
-}
-
-/// The same desk, with one of its folders on a file system of so many bytes, which only its own programs see; what is left in
-/// it at the end is written into `listing`. `None`, said clearly, where such file systems cannot be made.
-fn on_a_small_disk(desk: &Desk, folder: &str, size: &str) -> Option<Desk> {
-    let mount = format!("mount -t tmpfs -o size={size} none {folder}");
-    let can = Command::new("unshare")
-        .args(["-Urm", "sh", "-c", &mount])
-        .current_dir(desk.path())
-        .output()
-        .is_ok_and(|made| made.status.success());
-    if !can {
-        eprintln!("SKIPPED: a full disk cannot be tried here: this system does not let `unshare -Urm` mount a tmpfs");
-        return None;
-    }
-    // `exec` where signals and process ids matter; the listing where the end matters.
-    let script = format!("{mount} && cd . && {{ \"$0\" \"$@\"; code=$?; ls -A {folder} > listing; exit $code; }}");
-    Some(desk.clone().by(&["unshare", "-Urm", "sh", "-c", &script]))
 }
