@@ -167,7 +167,7 @@ pub struct WorkerArgs {
     #[arg(long, hide = true)]
     pub until_eof: bool,
     /// How long the client of a job that does not run yet may be gone before it is given up.
-    #[arg(long, value_name = "TIME", default_value = "10m", hide = true, value_parser = wait)]
+    #[arg(long, value_name = "TIME", default_value = "2m", hide = true, value_parser = wait)]
     pub patience: Duration,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]

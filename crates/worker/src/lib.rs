@@ -72,12 +72,10 @@ pub struct Config {
     pub connector: Arc<dyn Connector>,
     /// The trainer, found and asked for its version.
     pub trainer: Trainer,
-    /// How long a client may be gone before its job that does not run yet is given up; [`PATIENCE`] where nobody says otherwise.
+    /// How long a client may be gone before its job that does not run yet is given up: a laptop may sleep for a moment
+    /// while it sends, but a dead one must not keep the slot. What it has sent stays among the chunks for its next try.
     pub patience: Duration,
 }
-
-/// A laptop that sleeps for a moment while it sends does not lose its job.
-pub const PATIENCE: Duration = Duration::from_mins(10);
 
 /// Whether the worker is to end.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
