@@ -86,9 +86,16 @@ fn run(
     }
 }
 
+/// Where a file to be sent is. What a manifest names is never a path of this machine by itself.
+fn source<'a>(sources: &'a Sources, path: &str) -> Result<&'a Path, DiskError> {
+    let cause = || DiskError { full: false, cause: format!("{path} is not among the files to be sent") };
+    sources.get(path).map(PathBuf::as_path).ok_or_else(cause)
+}
+
 fn read(sources: &Sources, chunk: u32, path: &str, offset: u64, len: u32) -> DiskAnswer {
-    let Some(file) = sources.get(path) else {
-        return DiskAnswer::SourceFailed { cause: format!("{path} is not among the files to be sent") };
+    let file = match source(sources, path) {
+        Ok(file) => file,
+        Err(DiskError { cause, .. }) => return DiskAnswer::SourceFailed { cause },
     };
     let mut bytes = vec![0; len as usize];
     let mut fill = || {
@@ -115,7 +122,7 @@ pub fn hash_files(files: Vec<FileEntry>, sources: Sources, answers: Sender<DiskA
 fn hash_all(files: &[FileEntry], sources: &Sources, answers: &Sender<DiskAnswer>) -> Result<(), DiskError> {
     let mut batch = Vec::with_capacity(BATCH);
     for file in files {
-        let path = sources.get(&file.path).map_or(Path::new(&file.path), PathBuf::as_path);
+        let path = source(sources, &file.path)?;
         let mut open = File::open(path).map_err(|error| DiskError::at(path, &error))?;
         let len = open.metadata().map_err(|error| DiskError::at(path, &error))?.len();
         if len != file.size {
@@ -139,4 +146,25 @@ fn hash_all(files: &[FileEntry], sources: &Sources, answers: &Sender<DiskAnswer>
 /// `false` if nobody listens any more.
 fn flush(batch: &mut Vec<Chunk>, answers: &Sender<DiskAnswer>) -> bool {
     batch.is_empty() || answers.blocking_send(DiskAnswer::Hashed(std::mem::take(batch))).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_files_that_were_named_are_hashed() {
+        let folder = tempfile::tempdir().unwrap();
+        let secret = folder.path().join("secret");
+        std::fs::write(&secret, b"not to be sent").unwrap();
+        let (answers, mut inbox) = tokio::sync::mpsc::channel(1);
+        let entry = FileEntry { path: secret.display().to_string(), size: 14 };
+        hash_files(vec![entry], Sources::default(), answers);
+        let answer = inbox.recv().await;
+        assert!(
+            matches!(&answer, Some(DiskAnswer::SourceFailed { cause }) if cause.contains("not among")),
+            "{answer:?}"
+        );
+        assert_eq!(inbox.recv().await, None);
+    }
 }
