@@ -161,8 +161,8 @@ fn is_passing(refused: &ClaimRefused) -> bool {
 
 /// A refusal as the user waits for its end. The server keeps no line, so there is no place in it.
 fn waiting(refused: &ClaimRefused) -> ClaimWaiting {
-    let ClaimRefused { request_id, reason, .. } = refused.clone();
-    ClaimWaiting { request_id, place: 0, reason, estimate_ms: None }
+    let ClaimRefused { request_id, reason, workers, .. } = refused.clone();
+    ClaimWaiting { request_id, place: 0, reason, workers, estimate_ms: None, seat: None }
 }
 
 /// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`. If none of them has

@@ -172,11 +172,11 @@ fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
 }
 
 fn no_worker(room: &RoomId, refused: &ClaimRefused, there: Option<&str>) -> Explained {
-    let ClaimRefused { reason, matching, busy, message, .. } = refused;
+    let ClaimRefused { reason, workers, message, .. } = refused;
     match reason {
         Reason::AllMatchingBusy => explained(
             format!("no worker in room {room} is free"),
-            match (*busy, *matching) {
+            match (workers.busy, workers.matching) {
                 (1, 1) => "the only one that matches is taken".to_owned(),
                 (busy, matching) if busy == matching => format!("all {matching} that match are taken"),
                 (busy, matching) => format!("{busy} of {matching} that match are taken"),

@@ -4,7 +4,7 @@
 //! worker's status changes in the same step. The worker that has been idle longest gets the next claim, so that a broken one
 //! is not tried again and again.
 
-use sleap_rtc_wire::claim::{Claim, ClaimEnded, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason};
+use sleap_rtc_wire::claim::{Claim, ClaimEnded, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason, Workers};
 use sleap_rtc_wire::{ClaimId, Code, ConnId, Filters, PeerId, Time, ToPeer, limits};
 
 use crate::discovery::WORKER;
@@ -117,8 +117,7 @@ impl Room {
             code,
             reason,
             message,
-            matching: 0,
-            busy: 0,
+            workers: Workers::default(),
         };
         if claim.count == 0 || claim.count > limits::CLAIM_COUNT {
             let text = format!("{} workers asked for, 1 to {} are allowed", claim.count, limits::CLAIM_COUNT);
@@ -138,8 +137,11 @@ impl Room {
         if found.free.len() < wanted {
             let (reason, message) = found.reason(wanted);
             return Err(ClaimRefused {
-                matching: found.matching as u32,
-                busy: (found.matching - found.free.len()) as u32,
+                workers: Workers {
+                    matching: found.matching as u32,
+                    busy: (found.matching - found.free.len()) as u32,
+                    ..Workers::default()
+                },
                 ..refused(Code::NoFreeWorker, reason, message)
             });
         }

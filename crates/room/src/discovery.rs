@@ -31,7 +31,7 @@ impl Room {
             .collect();
         let Some(asker) = self.presence.get(joined) else { return };
         let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
-        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count });
+        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total: None, absent: Vec::new() });
     }
 
     fn find(&self, filters: &Filters, asker: Joined) -> Vec<&Peer> {
@@ -82,6 +82,7 @@ impl Room {
             role: peer.role.clone(),
             metadata: self.shown_metadata(peer),
             connected_at: seconds(peer.connected_at),
+            was_silent_ms: None,
         }
     }
 }

@@ -144,7 +144,7 @@ impl Room {
             FromPeer::ClaimUsed(used) => self.claim_used(joined, &used.claim_id, now),
             FromPeer::ClaimReleased(released) => self.claim_released(joined, &released.claim_id),
             // A register is an input of its own, and old programs expect no answer to the others.
-            FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong => {}
+            FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong | FromPeer::Leave | FromPeer::Withdraw(_) => {}
         }
     }
 
@@ -227,9 +227,10 @@ pub fn not_registered(frame: &FromPeer) -> Option<ErrorFrame> {
         FromPeer::UpdateMetadata(_)
         | FromPeer::Claim(_)
         | FromPeer::Release(_)
+        | FromPeer::Withdraw(_)
         | FromPeer::ClaimUsed(_)
         | FromPeer::ClaimReleased(_) => "Peer not in any room",
-        FromPeer::Relay(_) | FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong => return None,
+        FromPeer::Relay(_) | FromPeer::Register(_) | FromPeer::Leave | FromPeer::Ping | FromPeer::Pong => return None,
     };
     Some(ErrorFrame::new(Code::NotInRoom, text))
 }

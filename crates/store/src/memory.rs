@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
+use sleap_rtc_wire::{MemberId, PeerId, RoomId, Time};
 
 use crate::{ExpiredAfter, IdentityAfter, Store, StoreError};
 
@@ -17,6 +17,7 @@ pub struct Memory(Mutex<Tables>);
 struct Tables {
     rooms: BTreeMap<RoomId, RoomRecord>,
     memberships: BTreeMap<(RoomId, MemberId), MembershipRecord>,
+    workers: BTreeMap<(RoomId, PeerId), WorkerRecord>,
     identities: BTreeMap<MemberId, IdentityRecord>,
 }
 
@@ -34,6 +35,7 @@ impl Tables {
             Change::DeleteRoom(room) => {
                 self.rooms.remove(&room);
                 self.memberships.retain(|(of, _), _| *of != room);
+                self.workers.retain(|(of, _), _| *of != room);
             }
             Change::PutMembership(new) if !self.rooms.contains_key(&new.room_id) => {}
             Change::PutMembership(new) => {
@@ -43,6 +45,13 @@ impl Tables {
             }
             Change::DeleteMembership(room, member) => {
                 self.memberships.remove(&(room, member));
+            }
+            Change::PutWorker(new) if !self.rooms.contains_key(&new.room_id) => {}
+            Change::PutWorker(new) => {
+                self.workers.insert((new.room_id.clone(), new.peer_id.clone()), new);
+            }
+            Change::DeleteWorker(room, peer) => {
+                self.workers.remove(&(room, peer));
             }
             Change::PutIdentity(identity) => {
                 self.identities.insert(identity.member.clone(), identity);
@@ -106,6 +115,10 @@ impl Store for Memory {
 
     async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError> {
         Ok(self.tables().memberships.values().filter(|one| one.member == *member).cloned().collect())
+    }
+
+    async fn workers(&self, room: &RoomId) -> Result<Vec<WorkerRecord>, StoreError> {
+        Ok(self.tables().workers.values().filter(|one| one.room_id == *room).cloned().collect())
     }
 
     async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError> {

@@ -1,7 +1,7 @@
 //! The port: nine questions and one way to write.
 
 use async_trait::async_trait;
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 use crate::StoreError;
@@ -41,6 +41,9 @@ pub trait Store: Send + Sync + 'static {
     /// Where somebody belongs, ordered by room.
     async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError>;
 
+    /// The workers that a room expects, ordered by peer.
+    async fn workers(&self, room: &RoomId) -> Result<Vec<WorkerRecord>, StoreError>;
+
     /// Somebody who has signed in.
     async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError>;
 
@@ -57,6 +60,6 @@ pub trait Store: Send + Sync + 'static {
     ///
     /// The fence: a [`Change::PutRoom`] whose epoch is lower than the stored one fails with [`StoreError::Stale`]; an equal
     /// or higher one replaces it. Changes that remove what is not there do nothing, and neither does a
-    /// [`Change::PutMembership`] in a room that is not there.
+    /// [`Change::PutMembership`] or [`Change::PutWorker`] in a room that is not there.
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError>;
 }

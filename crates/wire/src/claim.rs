@@ -1,6 +1,6 @@
 //! The frames by which a worker is booked: looking and taking in one step.
 //!
-//! A claim goes waiting → leased → used → ended. Only peers that named [`crate::CLAIMS`] when they registered get these
+//! A claim goes waiting → leased → used → ended. A client that waits may `withdraw`. Only peers that named [`crate::CLAIMS`] when they registered get these
 //! frames.
 
 use serde::{Deserialize, Serialize};
@@ -26,9 +26,44 @@ pub struct Claim {
     /// Which try of the job this is, from 1.
     #[serde(default = "one")]
     pub attempt: u32,
-    /// How many workers are wanted.
+    /// How many workers are wanted; all of them are granted at once, or none.
     #[serde(default = "one")]
     pub count: u32,
+    /// The place that a [`ClaimWaiting`] gave to this job's claim before the line to the server broke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
+}
+
+/// When a job's claim was first asked for, in the server's own hand: it keeps a place in line over lost connections and
+/// restarts of the server.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seat {
+    /// When the claim was first asked for.
+    pub asked_at: Time,
+    /// Until when the seat is good; a waiting client gets a new one long before.
+    pub until: Time,
+    /// Over room, member, job and both times; only the server can make it. Not a secret: it is worth nothing to anybody else.
+    pub proof: String,
+}
+
+/// What the workers do that match a claim, whatever their status.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Workers {
+    /// Connected workers that match.
+    #[serde(default)]
+    pub matching: u32,
+    /// Of those, how many are taken.
+    #[serde(default)]
+    pub busy: u32,
+    /// Of those, how many finish what they have and take no more.
+    #[serde(default)]
+    pub draining: u32,
+    /// Of those, how many their owners keep.
+    #[serde(default)]
+    pub held: u32,
+    /// Matching workers that are not connected and not known to have left.
+    #[serde(default)]
+    pub silent: u32,
 }
 
 fn default_lease() -> u64 {
@@ -71,8 +106,16 @@ pub enum Reason {
     Silent,
     /// The worker's owner keeps it.
     Held,
-    /// The member holds or waits for too many claims.
+    /// The member holds too many claims; the next is granted when one of them ends.
     TooManyClaims,
+    /// Workers are free, but those ahead in line wait for them.
+    BehindOthers,
+    /// The server has restarted and waits until its workers have said what they hold.
+    Recovering,
+    /// Another try of this job has a worker, or a later one has been granted.
+    JobRuns,
+    /// So many claims wait in this room, or of this member, that no more are taken.
+    LineFull,
     /// A reason of a newer server.
     #[serde(other)]
     Unknown,
@@ -87,9 +130,15 @@ pub struct ClaimWaiting {
     pub place: u32,
     /// Why nobody can be given yet.
     pub reason: Reason,
-    /// When a worker may be free, if that can be said honestly, ms.
+    /// The numbers behind the reason.
+    #[serde(flatten)]
+    pub workers: Workers,
+    /// When a worker will be free at the latest, if that can be said honestly, ms from now.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_ms: Option<u64>,
+    /// To be shown when the claim is asked for again on another connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seat: Option<Seat>,
 }
 
 /// To the client: no worker.
@@ -103,12 +152,9 @@ pub struct ClaimRefused {
     pub reason: Reason,
     /// Why, for a person.
     pub message: String,
-    /// Connected workers that match.
-    #[serde(default)]
-    pub matching: u32,
-    /// Of those, how many are taken.
-    #[serde(default)]
-    pub busy: u32,
+    /// The numbers behind the reason.
+    #[serde(flatten)]
+    pub workers: Workers,
 }
 
 /// To the worker: this client may come, with this fence.
@@ -145,6 +191,8 @@ pub enum EndReason {
     Lost,
     /// The room was removed.
     RoomRemoved,
+    /// A later try of the same job was granted elsewhere: a worker that still runs this one cancels it.
+    Superseded,
     /// A reason of a newer server.
     #[serde(other)]
     Unknown,
@@ -159,11 +207,18 @@ pub struct ClaimEnded {
     pub reason: EndReason,
 }
 
-/// Client: not needed any more. Ends a leased claim or a place in line; a used claim is the worker's.
+/// Client: not needed any more. Ends a leased claim; a used claim is the worker's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Release {
     /// The claim.
     pub claim_id: ClaimId,
+}
+
+/// Client: wait no more. Gives up the place in line, without an answer; what was granted meanwhile is to be released.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Withdraw {
+    /// Of the claim that waits.
+    pub request_id: String,
 }
 
 /// Worker: the client came and proved itself, the job is accepted.

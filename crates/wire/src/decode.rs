@@ -113,6 +113,8 @@ impl FromPeer {
             }
             "claim" => body(text).map(Self::Claim),
             "release" => body(text).map(Self::Release),
+            "withdraw" => body(text).map(Self::Withdraw),
+            "leave" => Ok(Self::Leave),
             "claim_used" => body(text).map(Self::ClaimUsed),
             "claim_released" => body(text).map(Self::ClaimReleased),
             "ping" => Ok(Self::Ping),

@@ -1,8 +1,11 @@
 //! Bodies of the HTTP end points. JSON is read whatever the Content-Type says.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::debug::debug_only;
+use crate::record::{MemberRole, RoomKind};
 use crate::{MemberId, PeerId, PublicKey, RoomId, Signature};
 
 /// Answer of `POST /anonymous-signin`.
@@ -101,6 +104,80 @@ pub struct RoomExtended {
     pub room_id: RoomId,
     /// Unix seconds; `null`: never.
     pub expires_at: Option<u64>,
+}
+
+/// Answer of `GET /rooms`: those that the caller made or belongs to, by id.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct RoomList {
+    /// Without their passwords.
+    pub rooms: Vec<RoomInfo>,
+}
+
+/// What is known of a room to those who belong to it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RoomInfo {
+    /// The room.
+    pub room_id: RoomId,
+    /// Its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// How long it lives.
+    pub kind: RoomKind,
+    /// What the caller is in it; absent for the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub role: Option<MemberRole>,
+    /// Unix seconds.
+    pub created_at: u64,
+    /// Unix seconds; `null`: never.
+    pub expires_at: Option<u64>,
+    /// Its time to live, seconds; `null`: for ever. What a connected peer and an extension add.
+    pub ttl: Option<u64>,
+    /// Connected peers by role.
+    #[serde(default)]
+    pub peers: BTreeMap<String, usize>,
+    /// Workers with a claim on them, used or not.
+    #[serde(default)]
+    pub taken: usize,
+    /// Claims that wait.
+    #[serde(default)]
+    pub waiting: usize,
+}
+
+/// Answer of `GET /rooms/{room_id}`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct RoomShown {
+    /// The room.
+    #[serde(flatten)]
+    pub info: RoomInfo,
+    /// Its password, for its owner and the operator only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+debug_only!(RoomShown { info });
+
+/// Body of `POST /identities/cleanup`. The operator cleans up all anonymous identities, anybody else those that signed in
+/// from its own address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct CleanUp {
+    /// Only those that signed in longer ago, seconds.
+    pub older_than: u64,
+    /// Say what would go, and keep it.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// Answer of `POST /identities/cleanup`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CleanedUp {
+    /// The names of those that went or would go, at most 1000 of them.
+    pub users: Vec<String>,
+    /// How many.
+    pub deleted: usize,
+    /// Old enough, but connected.
+    pub kept_connected: usize,
+    /// Old enough, but owner of a room that lives.
+    pub kept_owners: usize,
 }
 
 /// Body of `POST /delete-peers-and-room`: one of the two.

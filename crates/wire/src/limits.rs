@@ -20,10 +20,16 @@ pub const FILTER: usize = 16 << 10;
 pub const PEERS: usize = 10_000;
 /// A `request_id`, bytes: a claim keeps it.
 pub const REQUEST_ID: usize = 128;
-/// Claims that one member may hold or wait for at once in a room.
+/// Claims that one member may hold at once in a room; further ones wait in line until one of them ends.
 pub const OPEN_CLAIMS: usize = 8;
 /// Workers that one claim may ask for.
-pub const CLAIM_COUNT: u32 = 64;
+pub const CLAIM_COUNT: u32 = 8;
+/// Claims that one member may have in line at once in a room.
+pub const WAITING_CLAIMS: usize = 32;
+/// Claims that wait in a room.
+pub const LINE: usize = 1_000;
+/// How long a claim may wait in line, ms: seven days.
+pub const WAIT_MS: u64 = 7 * 24 * 3_600_000;
 /// How long a claim may stay unused, ms.
 pub const LEASE_MS: u64 = 120_000;
 /// How long a claim stays unused if it does not say, ms.

@@ -1,9 +1,9 @@
-//! What must be remembered over a restart. Presence, metadata and pings are not among it.
+//! What must be remembered over a restart. Who is connected, and pings, are not among it.
 
 use serde::{Deserialize, Serialize};
 
 use crate::debug::debug_only;
-use crate::{MemberId, PublicKey, RoomId, Time};
+use crate::{MemberId, Metadata, PeerId, PublicKey, RoomId, Time};
 
 /// How long a room lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,19 +88,39 @@ pub struct IdentityRecord {
     pub created_at: Time,
 }
 
+/// A worker that the room expects: it has been here, takes part in claims, and has not left for good. After a restart the room
+/// waits for its word before it grants anything, and shows it as silent until it comes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WorkerRecord {
+    /// The room.
+    pub room_id: RoomId,
+    /// The worker.
+    pub peer_id: PeerId,
+    /// Who it is.
+    pub member: MemberId,
+    /// What it told of itself when this was written.
+    pub metadata: Metadata,
+    /// Since when it is missed; `None`: it was connected when this was written.
+    pub silent_since: Option<Time>,
+}
+
 /// One change to the store. A batch of them is written whole or not at all.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Change {
     /// Insert or replace a room; refused if the stored epoch is higher than the record's.
     PutRoom(RoomRecord),
-    /// Remove a room and its memberships.
+    /// Remove a room with its memberships and its workers.
     DeleteRoom(RoomId),
     /// Insert a membership, or change the role of one: it keeps the time it was joined at first. Nothing for a room that is
     /// not there (any more).
     PutMembership(MembershipRecord),
     /// Remove a membership.
     DeleteMembership(RoomId, MemberId),
+    /// Insert or replace a worker. Nothing for a room that is not there (any more).
+    PutWorker(WorkerRecord),
+    /// Forget a worker.
+    DeleteWorker(RoomId, PeerId),
     /// Insert or replace an identity.
     PutIdentity(IdentityRecord),
     /// Remove an identity.

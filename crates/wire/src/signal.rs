@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 
 use crate::claim::{
     Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, HeldClaim, Release,
+    Withdraw,
 };
 use crate::debug::debug_only;
 use crate::{DecodeError, ErrorFrame, Filters, InvalidId, Metadata, PeerId, RoomId, Text, limits};
@@ -27,10 +28,14 @@ pub enum FromPeer {
     Claim(Claim),
     /// Give a claim back.
     Release(Release),
+    /// Leave the line.
+    Withdraw(Withdraw),
     /// The client of this claim has come.
     ClaimUsed(ClaimUsed),
     /// The slot of this claim is free.
     ClaimReleased(ClaimReleased),
+    /// I go for good: my connection is about to close, and I shall not be missed.
+    Leave,
     /// Nothing; old programs may send it.
     Ping,
     /// Nothing; an answer to the server's ping, which expects none.
@@ -107,6 +112,9 @@ pub struct Discover {
     /// Missing or `null`: everybody.
     #[serde(default)]
     pub filters: Filters,
+    /// Also those workers that match and are silent or lost: [`ToPeer::PeerList`] names them apart.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub absent: bool,
 }
 
 /// `update_metadata`.
@@ -212,6 +220,23 @@ pub struct PeerEntry {
     pub metadata: Metadata,
     /// Unix seconds.
     pub connected_at: f64,
+    /// How long it had been silent when it connected, ms, for a worker that was missed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub was_silent_ms: Option<u64>,
+}
+
+/// A worker that is not connected and has not left: it may run a job all the same.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AbsentPeer {
+    /// The worker.
+    pub peer_id: PeerId,
+    /// What it told last; its `status` is `silent` or `lost`.
+    pub metadata: Metadata,
+    /// The last time it was there, Unix seconds.
+    pub seen_at: f64,
+    /// The job that it held then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub job_id: Option<crate::JobId>,
 }
 
 /// Server to peer.
@@ -228,6 +253,12 @@ pub enum ToPeer {
         peers: Vec<PeerEntry>,
         /// How many.
         count: usize,
+        /// How many match, if not all of them fit into one frame: then `peers` are the first by the order asked for.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        total: Option<usize>,
+        /// Workers that match and are silent or lost, if they were asked for.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        absent: Vec<AbsentPeer>,
     },
     /// Your update is in force: every discovery from now on sees it.
     MetadataUpdated {

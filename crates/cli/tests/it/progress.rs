@@ -5,7 +5,7 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use sleap_rtc_cli::progress::{Mode, Screen};
 use sleap_rtc_client::TrainEvent as Event;
-use sleap_rtc_wire::claim::{ClaimWaiting, Reason};
+use sleap_rtc_wire::claim::{ClaimWaiting, Reason, Workers};
 use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Stream, Terminal, What};
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{JobId, PeerId, RoomId, Time};
@@ -64,7 +64,14 @@ fn finding() -> Event {
 
 fn waiting(place: u32) -> Event {
     let reason = Reason::AllMatchingBusy;
-    Event::Waiting(ClaimWaiting { request_id: "r".to_owned(), place, reason, estimate_ms: None })
+    Event::Waiting(ClaimWaiting {
+        request_id: "r".to_owned(),
+        place,
+        reason,
+        workers: Workers::default(),
+        estimate_ms: None,
+        seat: None,
+    })
 }
 
 fn lost() -> Event {

@@ -8,7 +8,7 @@ use sleap_rtc_peer::settings::SettingsError;
 use sleap_rtc_session::pool_client::Failure;
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_session::{ClientError, TransferError};
-use sleap_rtc_wire::claim::{ClaimRefused, Reason};
+use sleap_rtc_wire::claim::{ClaimRefused, Reason, Workers};
 use sleap_rtc_wire::job::{EndState, FailCode, Terminal};
 use sleap_rtc_wire::peer::RefuseCode;
 use sleap_rtc_wire::{Code, JobId, PeerId, RoomId, Time};
@@ -32,8 +32,8 @@ fn refused(code: Code, text: &str) -> TrainError {
 fn no_worker(reason: Reason, message: &str, counts: (u32, u32), there: Option<&str>) -> TrainError {
     let (matching, busy) = counts;
     let message = message.to_owned();
-    let refused =
-        ClaimRefused { request_id: "r1".to_owned(), code: Code::NoFreeWorker, reason, message, matching, busy };
+    let workers = Workers { matching, busy, ..Workers::default() };
+    let refused = ClaimRefused { request_id: "r1".to_owned(), code: Code::NoFreeWorker, reason, message, workers };
     TrainError::NoWorker { room: room(), refused: Box::new(refused), there: there.map(str::to_owned) }
 }
 

@@ -1,6 +1,6 @@
 use serde_json::{Value, json};
 use sleap_rtc_room::{Effect, Fact, Input, RoomConfig, Stats};
-use sleap_rtc_wire::claim::{Claim, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason};
+use sleap_rtc_wire::claim::{Claim, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason, Workers};
 use sleap_rtc_wire::record::RoomKind;
 use sleap_rtc_wire::{Code, ConnId, FromPeer, JobId, ToPeer, limits};
 
@@ -339,8 +339,7 @@ fn refusal(conn: ConnId, reason: Reason, message: &str, matching: u32, busy: u32
         code: Code::NoFreeWorker,
         reason,
         message: message.to_owned(),
-        matching,
-        busy,
+        workers: Workers { matching, busy, ..Workers::default() },
     };
     sent(conn, ToPeer::ClaimRefused(refused))
 }

@@ -211,7 +211,7 @@ pub(crate) fn filters(value: Value) -> Filters {
 }
 
 pub(crate) fn discover(name: &str, value: Value) -> FromPeer {
-    FromPeer::DiscoverPeers(Discover { from_peer_id: peer(name), filters: filters(value) })
+    FromPeer::DiscoverPeers(Discover { from_peer_id: peer(name), filters: filters(value), absent: false })
 }
 
 pub(crate) fn update(name: &str, value: Value) -> UpdateMetadata {
@@ -231,6 +231,7 @@ pub(crate) fn claim(request_id: &str) -> Claim {
         job_id: JobId::new("job-1").unwrap(),
         attempt: 1,
         count: 1,
+        seat: None,
     }
 }
 

@@ -96,10 +96,11 @@ impl PoolClient {
                 job_id: request.job_id,
                 attempt: request.attempt,
                 count: 1,
+                seat: None,
             }),
             What::Discover(filters) => {
                 self.discoveries.push_back(id);
-                FromPeer::DiscoverPeers(Discover { from_peer_id: self.setup.peer_id.clone(), filters })
+                FromPeer::DiscoverPeers(Discover { from_peer_id: self.setup.peer_id.clone(), filters, absent: false })
             }
             What::Offer(offer) => {
                 let mut more = serde_json::Map::new();

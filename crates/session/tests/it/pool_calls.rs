@@ -180,7 +180,9 @@ impl World {
                     lease_until: Time(0),
                 })
             }
-            Step::Peers => ToPeer::PeerList { to_peer_id: peer(99), peers: Vec::new(), count: 0 },
+            Step::Peers => {
+                ToPeer::PeerList { to_peer_id: peer(99), peers: Vec::new(), count: 0, total: None, absent: Vec::new() }
+            }
             Step::Answer { worker } => ToPeer::Answer(Description {
                 sender: peer(*worker),
                 target: peer(99),

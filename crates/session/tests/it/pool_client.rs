@@ -5,7 +5,7 @@ use sleap_rtc_session::pool_client::{
     ANSWER_MS, CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer, PoolClient, QUEUE_MS, REPLY_MS, Setup,
 };
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
-use sleap_rtc_wire::claim::{ClaimEnded, ClaimRefused, Claimed, EndReason, Reason};
+use sleap_rtc_wire::claim::{ClaimEnded, ClaimRefused, Claimed, EndReason, Reason, Workers};
 use sleap_rtc_wire::signal::{Description, RegisteredAuth};
 use sleap_rtc_wire::{ClaimId, Code, ErrorFrame, Fence, Filters, JobId, Metadata, PeerId, RoomId, Time, ToPeer};
 
@@ -42,8 +42,7 @@ fn a_refusal_carries_reason_and_numbers() {
         code: Code::NoFreeWorker,
         reason: Reason::AllMatchingBusy,
         message: "the one worker that matches is busy".into(),
-        matching: 1,
-        busy: 1,
+        workers: Workers { matching: 1, busy: 1, ..Workers::default() },
     };
     client.frame(ToPeer::ClaimRefused(refused.clone()));
     let failure = Failure::Refused(refused);
@@ -256,9 +255,21 @@ fn answers_of_discoveries_are_told_apart_by_their_order() {
     client.discover(2);
     client.input(Input::Abandon { call: CallId(1) });
     client.effects();
-    client.frame(ToPeer::PeerList { to_peer_id: peer("laptop"), peers: Vec::new(), count: 0 });
+    client.frame(ToPeer::PeerList {
+        to_peer_id: peer("laptop"),
+        peers: Vec::new(),
+        count: 0,
+        total: None,
+        absent: Vec::new(),
+    });
     assert_eq!(client.effects(), []);
-    client.frame(ToPeer::PeerList { to_peer_id: peer("laptop"), peers: Vec::new(), count: 0 });
+    client.frame(ToPeer::PeerList {
+        to_peer_id: peer("laptop"),
+        peers: Vec::new(),
+        count: 0,
+        total: None,
+        absent: Vec::new(),
+    });
     assert_eq!(client.effects(), [Effect::DiscoverDone { call: CallId(2), outcome: Ok(Vec::new()) }]);
 }
 

@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, Row};
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 use tokio::sync::{mpsc, oneshot};
 
@@ -158,6 +158,11 @@ impl Store for Sqlite {
     async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError> {
         let sql = format!("SELECT {} FROM memberships WHERE member = ?1 ORDER BY room_id", rows::MEMBERSHIP);
         self.list(sql, (member.to_string(),), rows::membership).await
+    }
+
+    async fn workers(&self, room: &RoomId) -> Result<Vec<WorkerRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM workers WHERE room_id = ?1 ORDER BY peer_id", rows::WORKER);
+        self.list(sql, (room.to_string(),), rows::worker).await
     }
 
     async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError> {

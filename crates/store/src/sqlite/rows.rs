@@ -3,7 +3,7 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 use sleap_rtc_wire::record::{
-    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord,
+    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord,
 };
 use sleap_rtc_wire::{PublicKey, RoomId, Time};
 
@@ -11,6 +11,8 @@ use sleap_rtc_wire::{PublicKey, RoomId, Time};
 pub(super) const ROOM: &str = "room_id, token, created_by, created_at, name, kind, ttl_ms, expires_at, epoch";
 /// The columns of [`membership`], in its order.
 pub(super) const MEMBERSHIP: &str = "room_id, member, role, joined_at";
+/// The columns of [`worker`], in its order.
+pub(super) const WORKER: &str = "room_id, peer_id, member, metadata, silent_since";
 /// The columns of [`identity`], in its order.
 pub(super) const IDENTITY: &str = "member, kind, username, key, created_at";
 
@@ -117,6 +119,23 @@ pub(super) fn identity(row: &Row<'_>) -> rusqlite::Result<IdentityRecord> {
     })
 }
 
+pub(super) fn worker(row: &Row<'_>) -> rusqlite::Result<WorkerRecord> {
+    Ok(WorkerRecord {
+        room_id: parsed(row, 0)?,
+        peer_id: parsed(row, 1)?,
+        member: parsed(row, 2)?,
+        metadata: json(row, 3)?,
+        silent_since: unsigned_or_null(row, 4)?.map(Time),
+    })
+}
+
+fn json<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    let invalid = |error: serde_json::Error| {
+        rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
+    };
+    serde_json::from_str(row.get_ref(column)?.as_str()?).map_err(invalid)
+}
+
 /// The epoch in the store, if it is higher than this record's.
 pub(super) fn later_epoch(connection: &Connection, room: &RoomRecord) -> rusqlite::Result<Option<u64>> {
     let mut statement = connection.prepare_cached("SELECT epoch FROM rooms WHERE room_id = ?1 AND epoch > ?2")?;
@@ -140,6 +159,11 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
         Change::DeleteMembership(room, member) => connection
             .prepare_cached("DELETE FROM memberships WHERE room_id = ?1 AND member = ?2")?
             .execute(params![room.as_str(), member.as_str()])
+            .map(drop),
+        Change::PutWorker(one) => put_worker(connection, one),
+        Change::DeleteWorker(room, peer) => connection
+            .prepare_cached("DELETE FROM workers WHERE room_id = ?1 AND peer_id = ?2")?
+            .execute(params![room.as_str(), peer.as_str()])
             .map(drop),
         Change::PutIdentity(one) => put_identity(connection, one),
         Change::DeleteIdentity(member) => connection
@@ -170,8 +194,29 @@ fn put_room(connection: &Connection, room: &RoomRecord) -> rusqlite::Result<()> 
 
 fn delete_room(connection: &Connection, room: &RoomId) -> rusqlite::Result<()> {
     connection.prepare_cached("DELETE FROM memberships WHERE room_id = ?1")?.execute(params![room.as_str()])?;
+    connection.prepare_cached("DELETE FROM workers WHERE room_id = ?1")?.execute(params![room.as_str()])?;
     connection.prepare_cached("DELETE FROM rooms WHERE room_id = ?1")?.execute(params![room.as_str()])?;
     Ok(())
+}
+
+fn put_worker(connection: &Connection, one: &WorkerRecord) -> rusqlite::Result<()> {
+    let metadata = serde_json::to_string(&one.metadata)
+        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    connection
+        .prepare_cached(
+            "INSERT INTO workers (room_id, peer_id, member, metadata, silent_since)
+             SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM rooms WHERE room_id = ?1)
+             ON CONFLICT (room_id, peer_id) DO UPDATE
+             SET member = excluded.member, metadata = excluded.metadata, silent_since = excluded.silent_since",
+        )?
+        .execute(params![
+            one.room_id.as_str(),
+            one.peer_id.as_str(),
+            one.member.as_str(),
+            metadata,
+            one.silent_since.map(time),
+        ])
+        .map(drop)
 }
 
 fn put_identity(connection: &Connection, one: &IdentityRecord) -> rusqlite::Result<()> {

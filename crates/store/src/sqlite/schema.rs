@@ -7,7 +7,8 @@ use rusqlite::Connection;
 use crate::OpenError;
 
 /// Step n brings a file from version n to n + 1; a step is never changed once it was released.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE rooms (
         room_id    TEXT    NOT NULL PRIMARY KEY,
         token      TEXT    NOT NULL,
@@ -38,7 +39,18 @@ const STEPS: &[&str] = &["
         created_at INTEGER NOT NULL
     ) STRICT;
     CREATE INDEX identities_by_age ON identities (kind, created_at, member);
-"];
+",
+    "
+    CREATE TABLE workers (
+        room_id      TEXT    NOT NULL,
+        peer_id      TEXT    NOT NULL,
+        member       TEXT    NOT NULL,
+        metadata     TEXT    NOT NULL,  -- JSON
+        silent_since INTEGER,           -- NULL: it was connected
+        PRIMARY KEY (room_id, peer_id)
+    ) STRICT, WITHOUT ROWID;
+",
+];
 
 /// Brings the file to the newest version, whole or not at all; refuses a file that is newer than this program.
 pub(super) fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OpenError> {

@@ -6,9 +6,10 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use sleap_rtc_wire::claim::{
     Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimWaiting, Claimed, EndReason, HeldClaim, HeldState, Reason,
+    Seat, Workers,
 };
 use sleap_rtc_wire::signal::{
-    Description, Discover, IceServer, PeerEntry, Register, RegisteredAuth, RelayKind, UpdateMetadata,
+    AbsentPeer, Description, Discover, IceServer, PeerEntry, Register, RegisteredAuth, RelayKind, UpdateMetadata,
 };
 use sleap_rtc_wire::{
     ClaimId, Code, ErrorFrame, Fence, Filters, FromPeer, JobId, Metadata, PeerId, PublicKey, RoomId, Time, ToPeer,
@@ -146,8 +147,8 @@ fn register() -> impl Strategy<Value = Register> {
 }
 
 fn claim() -> impl Strategy<Value = Claim> {
-    (text(), filters(), any::<u64>(), any::<u64>(), job(), any::<u32>(), any::<u32>()).prop_map(
-        |(request_id, filters, wait_ms, lease_ms, job_id, attempt, count)| Claim {
+    (text(), filters(), any::<u64>(), any::<u64>(), job(), any::<u32>(), any::<u32>(), of(seat())).prop_map(
+        |(request_id, filters, wait_ms, lease_ms, job_id, attempt, count, seat)| Claim {
             request_id,
             filters,
             wait_ms,
@@ -155,6 +156,7 @@ fn claim() -> impl Strategy<Value = Claim> {
             job_id,
             attempt,
             count,
+            seat,
         },
     )
 }
@@ -181,15 +183,18 @@ pub(crate) fn relayed() -> impl Strategy<Value = FromPeer> {
 
 /// Any frame of a peer. Its metadata is never empty, which an update must not be.
 pub(crate) fn from_peer() -> impl Strategy<Value = FromPeer> {
-    use sleap_rtc_wire::claim::{ClaimReleased, ClaimUsed, Release};
+    use sleap_rtc_wire::claim::{ClaimReleased, ClaimUsed, Release, Withdraw};
     let update =
         (peer(), metadata(), of(filters()), of(text())).prop_map(|(peer_id, metadata, condition, request_id)| {
             UpdateMetadata { peer_id, metadata, condition, request_id }
         });
     prop_oneof![
         register().prop_map(|register| FromPeer::Register(Box::new(register))),
-        (peer(), filters())
-            .prop_map(|(from_peer_id, filters)| FromPeer::DiscoverPeers(Discover { from_peer_id, filters })),
+        (peer(), filters(), any::<bool>()).prop_map(|(from_peer_id, filters, absent)| FromPeer::DiscoverPeers(
+            Discover { from_peer_id, filters, absent }
+        )),
+        text().prop_map(|request_id| FromPeer::Withdraw(Withdraw { request_id })),
+        Just(FromPeer::Leave),
         update.prop_map(FromPeer::UpdateMetadata),
         claim().prop_map(FromPeer::Claim),
         claim_id().prop_map(|claim_id| FromPeer::Release(Release { claim_id })),
@@ -237,11 +242,37 @@ fn registered_auth() -> impl Strategy<Value = RegisteredAuth> {
 }
 
 fn entry() -> impl Strategy<Value = PeerEntry> {
-    (peer(), text(), metadata(), 0.0..1e11).prop_map(|(peer_id, role, metadata, connected_at)| PeerEntry {
+    (peer(), text(), metadata(), 0.0..1e11, of(any::<u64>())).prop_map(
+        |(peer_id, role, metadata, connected_at, was_silent_ms)| PeerEntry {
+            peer_id,
+            role,
+            metadata,
+            connected_at,
+            was_silent_ms,
+        },
+    )
+}
+
+fn absent() -> impl Strategy<Value = AbsentPeer> {
+    (peer(), metadata(), 0.0..1e11, of(job())).prop_map(|(peer_id, metadata, seen_at, job_id)| AbsentPeer {
         peer_id,
-        role,
         metadata,
-        connected_at,
+        seen_at,
+        job_id,
+    })
+}
+
+fn seat() -> impl Strategy<Value = Seat> {
+    (time(), time(), text()).prop_map(|(asked_at, until, proof)| Seat { asked_at, until, proof })
+}
+
+fn workers() -> impl Strategy<Value = Workers> {
+    any::<[u32; 5]>().prop_map(|[matching, busy, draining, held, silent]| Workers {
+        matching,
+        busy,
+        draining,
+        held,
+        silent,
     })
 }
 
@@ -262,18 +293,20 @@ fn claims_to_peer() -> impl Strategy<Value = ToPeer> {
             lease_until,
         },
     );
-    let refused = (text(), code(), reason(), text(), any::<u32>(), any::<u32>()).prop_map(
-        |(request_id, code, reason, message, matching, busy)| ClaimRefused {
+    let refused =
+        (text(), code(), reason(), text(), workers()).prop_map(|(request_id, code, reason, message, workers)| {
+            ClaimRefused { request_id, code, reason, message, workers }
+        });
+    let waiting = (text(), any::<u32>(), reason(), workers(), of(any::<u64>()), of(seat())).prop_map(
+        |(request_id, place, reason, workers, estimate_ms, seat)| ClaimWaiting {
             request_id,
-            code,
+            place,
             reason,
-            message,
-            matching,
-            busy,
+            workers,
+            estimate_ms,
+            seat,
         },
     );
-    let waiting = (text(), any::<u32>(), reason(), of(any::<u64>()))
-        .prop_map(|(request_id, place, reason, estimate_ms)| ClaimWaiting { request_id, place, reason, estimate_ms });
     prop_oneof![
         claimed.prop_map(ToPeer::Claimed),
         waiting.prop_map(ToPeer::ClaimWaiting),
@@ -292,10 +325,12 @@ pub(crate) fn to_peer() -> impl Strategy<Value = ToPeer> {
         .prop_map(|(peer_id, metadata, request_id)| ToPeer::MetadataUpdated { peer_id, metadata, request_id });
     prop_oneof![
         registered_auth().prop_map(|auth| ToPeer::RegisteredAuth(Box::new(auth))),
-        (peer(), vec(entry(), 0..4)).prop_map(|(to_peer_id, peers)| {
-            let count = peers.len();
-            ToPeer::PeerList { to_peer_id, peers, count }
-        }),
+        (peer(), vec(entry(), 0..4), of(any::<usize>()), vec(absent(), 0..2)).prop_map(
+            |(to_peer_id, peers, total, absent)| {
+                let count = peers.len();
+                ToPeer::PeerList { to_peer_id, peers, count, total, absent }
+            }
+        ),
         updated,
         error,
         Just(ToPeer::Ping),
