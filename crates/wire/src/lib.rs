@@ -23,6 +23,7 @@ mod key;
 pub mod limits;
 pub mod manifest;
 mod metadata;
+pub mod mutation;
 pub mod peer;
 pub mod record;
 pub mod signal;

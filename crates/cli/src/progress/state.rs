@@ -240,7 +240,11 @@ pub(crate) fn why(reason: Reason) -> &'static str {
         Reason::Draining => "the one that matches takes no more jobs",
         Reason::Silent => "the one that matches is silent",
         Reason::Held => "its owner keeps the one that matches",
-        Reason::TooManyClaims => "you hold or wait for too many workers",
+        Reason::TooManyClaims => "you hold as many workers as one member may",
+        Reason::BehindOthers => "those that are free are meant for others before you",
+        Reason::Recovering => "the server has restarted and asks its workers what they do",
+        Reason::JobRuns => "another try of this job has a worker",
+        Reason::LineFull => "too many wait already",
         Reason::Unknown => "the server did not say why",
     }
 }

@@ -7,7 +7,7 @@ use serde_json::json;
 use sleap_rtc_identity::{Identity, IdentityError, KeyProof, SignedIn, Subject};
 use sleap_rtc_server::Ports;
 use sleap_rtc_store::{ExpiredAfter, IdentityAfter, Store, StoreError};
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::{MemberId, PublicKey, RoomId, Time};
 
 use crate::rig::{Installation, Peer, Socket, TestServer, register};
@@ -59,6 +59,11 @@ impl Store for Cuttable {
     async fn memberships(&self, member: &MemberId) -> Result<Vec<MembershipRecord>, StoreError> {
         self.check()?;
         self.inner.memberships(member).await
+    }
+
+    async fn workers(&self, room: &RoomId) -> Result<Vec<WorkerRecord>, StoreError> {
+        self.check()?;
+        self.inner.workers(room).await
     }
 
     async fn identity(&self, member: &MemberId) -> Result<Option<IdentityRecord>, StoreError> {

@@ -93,7 +93,7 @@ async fn no_worker() {
         let error = start(lab.config(), request).end().await.unwrap_err();
         assert_eq!(error.code(), Code::NoWorker);
         let TrainError::NoWorker { refused, .. } = error else { panic!("{error:?}") };
-        (refused.reason, refused.matching, refused.busy)
+        (refused.reason, refused.workers.matching, refused.workers.busy)
     };
     assert_eq!(refused(lab.request()).await, (Reason::NoMatchingWorker, 0, 0));
 
