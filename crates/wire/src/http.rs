@@ -71,6 +71,23 @@ pub struct CreateRoom {
     pub ttl: Option<serde_json::Value>,
 }
 
+/// Optional body of `POST /admin/rooms`: a room of the operator, who may say what its id and password are, so that machines that
+/// are set up already go on as they are.
+#[derive(Clone, Default, Serialize, Deserialize)]
+pub struct CreateOwnRoom {
+    /// Name and time to live.
+    #[serde(flatten)]
+    pub terms: CreateRoom,
+    /// Its id; taken: `CONFLICT`, 409. `None`: drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<RoomId>,
+    /// Its password, 6 to 128 visible ASCII characters. `None`: drawn.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
+}
+
+debug_only!(CreateOwnRoom { terms, room_id });
+
 /// Answer of `POST /create-room`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct RoomCreated {
