@@ -3,18 +3,16 @@
 //! They block, in a thread of the runtime's pool, for [`TIMEOUT`] at most.
 
 mod error;
+mod rooms;
 
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sleap_rtc_session::KeyPair;
-use sleap_rtc_wire::http::{
-    CreateRoom, DeletePeer, DeletePeersAndRoom, Deleted, ExtendRoom, KeyNonce, KeySignedIn, KeySignin, RoomCreated,
-    RoomExtended, key_signin_text,
-};
-use sleap_rtc_wire::{MemberId, PeerId, RoomId, limits};
-use ureq::Agent;
+use sleap_rtc_wire::http::{AnonymousSignin, KeyNonce, KeySignedIn, KeySignin, key_signin_text};
+use sleap_rtc_wire::{MemberId, limits};
+use ureq::{Agent, RequestBuilder};
 
 pub use error::ApiError;
 pub(crate) use error::io_cause;
@@ -98,32 +96,25 @@ impl Api {
         Ok(SignedIn { id_token, member, ends: asked + Duration::from_secs(expires_in) })
     }
 
-    /// Makes a room.
-    pub async fn create_room(&self, who: &SignedIn, room: &CreateRoom) -> Result<RoomCreated, ApiError> {
-        self.post("/create-room", Some(&who.id_token), room).await
-    }
-
-    /// Moves a room's end on.
-    pub async fn extend_room(&self, who: &SignedIn, room: &RoomId) -> Result<RoomExtended, ApiError> {
-        self.post("/extend-room", Some(&who.id_token), &ExtendRoom { room_id: room.clone() }).await
-    }
-
-    /// Removes a room and everybody in it.
-    pub async fn delete_room(&self, who: &SignedIn, room: &RoomId) -> Result<Deleted, ApiError> {
-        let body = DeletePeersAndRoom { room_id: Some(room.clone()), ..DeletePeersAndRoom::default() };
-        self.post("/delete-peers-and-room", Some(&who.id_token), &body).await
-    }
-
-    /// Takes a peer out of its room.
-    pub async fn delete_peer(&self, who: &SignedIn, peer: &PeerId) -> Result<Deleted, ApiError> {
-        self.post("/delete-peer", Some(&who.id_token), &DeletePeer { peer_id: peer.clone(), token: None }).await
+    /// Signs in without a key, as somebody who is forgotten again.
+    pub async fn sign_in_anonymously(&self) -> Result<AnonymousSignin, ApiError> {
+        self.post("/anonymous-signin", None, &serde_json::json!({})).await
     }
 
     /// Whether the server is there, and which one it is.
     pub async fn health(&self) -> Result<Health, ApiError> {
-        let url = self.url("/health");
-        let agent = self.agent.clone();
-        self.call(url.clone(), move || agent.get(&url).call()).await
+        self.get("/health", None).await
+    }
+
+    /// Any other call: GETs a JSON answer.
+    pub async fn get<T: DeserializeOwned + Send + 'static>(
+        &self,
+        path: &str,
+        bearer: Option<&str>,
+    ) -> Result<T, ApiError> {
+        let url = self.url(path);
+        let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
+        self.call(url, move || with_bearer(agent.get(&to), bearer).call()).await
     }
 
     /// Any other call: POSTs a JSON body, reads a JSON answer.
@@ -137,11 +128,7 @@ impl Api {
         let body = serde_json::to_string(body).map_err(|error| ApiError::internal(&error))?;
         let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
         self.call(url, move || {
-            let mut request = agent.post(&to).header("Content-Type", "application/json");
-            if let Some(bearer) = bearer {
-                request = request.header("Authorization", format!("Bearer {bearer}"));
-            }
-            request.send(body)
+            with_bearer(agent.post(&to), bearer).header("Content-Type", "application/json").send(body)
         })
         .await
     }
@@ -170,5 +157,12 @@ impl Api {
             serde_json::from_str(&text).map_err(|_| ApiError::NotAServer { url, status })
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?
+    }
+}
+
+fn with_bearer<B>(request: RequestBuilder<B>, bearer: Option<String>) -> RequestBuilder<B> {
+    match bearer {
+        Some(bearer) => request.header("Authorization", format!("Bearer {bearer}")),
+        None => request,
     }
 }

@@ -266,7 +266,7 @@ impl Runner {
     async fn leave(&mut self) {
         self.line.close().await;
         if let Some((api, who)) = self.line.identity()
-            && let Err(error) = api.delete_peer(&who, &self.peer_id).await
+            && let Err(error) = api.delete_peer(&who.id_token, &self.peer_id).await
         {
             // The room notices by itself that the connection is gone.
             tracing::warn!(%error, "the server could not be told that this worker has left");

@@ -19,8 +19,10 @@ pub(super) async fn run(args: RoomCreateArgs, printer: Printer) -> CliResult<Exi
     let api = context.api();
     let who = context.sign_in(&api).await?;
     let wanted = CreateRoom { name: Some(args.name), ttl: Some(args.ttl.into()) };
-    let room =
-        api.create_room(&who, &wanted).await.map_err(|error| context.api_error("the room was not made", &error))?;
+    let room = api
+        .create_room(&who.id_token, &wanted)
+        .await
+        .map_err(|error| context.api_error("the room was not made", &error))?;
     let dialled = context.settings.server.value.to_string();
     let elsewhere = room.server.is_none().then(|| elsewhere(&dialled)).flatten();
     let server = room.server.clone().or_else(|| (dialled != DEFAULT_SERVER).then_some(dialled));

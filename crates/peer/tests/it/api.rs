@@ -17,13 +17,13 @@ async fn the_key_signs_in_and_owns_what_it_makes() {
     let who = ada.sign_in(&api).await;
     assert_eq!(who.member, ada.key.public().member());
     assert!(who.is_valid());
-    let room = api.create_room(&who, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
+    let room = api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
     assert_eq!(room.name.as_deref(), Some("pool"));
-    assert_eq!(api.extend_room(&who, &room.room_id).await.unwrap().room_id, room.room_id);
-    api.delete_room(&who, &room.room_id).await.unwrap();
+    assert_eq!(api.extend_room(&who.id_token, &room.room_id).await.unwrap().room_id, room.room_id);
+    api.delete_room(&who.id_token, &room.room_id).await.unwrap();
     let error = api.post::<Deleted>("/create-room", Some("not a token"), &CreateRoom::default()).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { status: 401, code: Code::AuthFailed, .. }), "{error:?}");
-    let error = api.extend_room(&who, &RoomId::new("nowhere").unwrap()).await.unwrap_err();
+    let error = api.extend_room(&who.id_token, &RoomId::new("nowhere").unwrap()).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { status: 404, code: Code::RoomNotFound, .. }), "{error:?}");
     assert!(!error.is_transient());
 }

@@ -62,7 +62,7 @@ impl TestServer {
         let owner = Installation::new();
         let who = owner.sign_in(&self.api()).await;
         let named = CreateRoom { name: Some("pool".to_owned()), ttl: None };
-        let made = self.api().create_room(&who, &named).await.unwrap();
+        let made = self.api().create_room(&who.id_token, &named).await.unwrap();
         Room { id: made.room_id, token: made.token }
     }
 }

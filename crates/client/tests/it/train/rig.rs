@@ -45,7 +45,7 @@ impl Lab {
         let api = lab.api();
         let key = Home::at(lab.folder.path().join("owner")).installation_key().unwrap();
         let who = api.sign_in(&key).await.unwrap();
-        let made = api.create_room(&who, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
+        let made = api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
         (lab.room, lab.token) = (made.room_id, made.token);
         lab
     }
