@@ -7,7 +7,6 @@
 use sleap_rtc_wire::claim::{Claim, ClaimEnded, ClaimGranted, ClaimRefused, Claimed, EndReason, Reason, Workers};
 use sleap_rtc_wire::{ClaimId, Code, ConnId, Filters, PeerId, Time, ToPeer, limits};
 
-use crate::discovery::WORKER;
 use crate::presence::{Joined, Peer};
 use crate::slot::{Slot, claim_id};
 use crate::{Fact, Room};
@@ -133,7 +132,7 @@ impl Room {
                 format!("{open} claims open and {wanted} asked for, at most {} are allowed", limits::OPEN_CLAIMS);
             return Err(refused(Code::RateLimited, Reason::TooManyClaims, text));
         }
-        let mut found = self.find_workers(&claim.filters, joined);
+        let found = self.find_workers(&claim.filters, joined, wanted);
         if found.free.len() < wanted {
             let (reason, message) = found.reason(wanted);
             return Err(ClaimRefused {
@@ -145,29 +144,13 @@ impl Room {
                 ..refused(Code::NoFreeWorker, reason, message)
             });
         }
-        found.free.truncate(wanted);
         Ok(found.free)
     }
 
-    fn find_workers(&self, filters: &Filters, asker: Joined) -> Found {
-        let available = serde_json::Value::from("available");
-        // A filter for `available` means every worker here: whether it is free is asked apart from whether it matches.
-        let matches = |peer: &Peer| {
-            filters.matches_with(&peer.role, &peer.metadata, |name| (name == "status").then_some(&available))
-        };
-        let mut found = Found { matching: 0, free: Vec::new() };
-        let mut idle = Vec::new();
-        for (joined, peer) in self.presence.with_role(Some(WORKER)) {
-            if joined != asker && peer.claims && matches(peer) {
-                found.matching += 1;
-                if self.is_free(peer) {
-                    idle.push((peer.last_granted, joined));
-                }
-            }
-        }
-        idle.sort_unstable();
-        found.free = idle.into_iter().map(|(_, joined)| joined).collect();
-        found
+    fn find_workers(&self, filters: &Filters, asker: Joined, wanted: usize) -> Found {
+        let free = self.free_workers(filters, asker, wanted);
+        let matching = if free.len() < wanted { self.matching_workers(filters, asker).len() } else { wanted };
+        Found { matching, free }
     }
 
     fn grant(&mut self, client: Joined, worker: Joined, claim: &Claim, now: Time) {

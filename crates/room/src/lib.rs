@@ -25,6 +25,7 @@ mod presence;
 mod relay;
 mod room;
 mod slot;
+mod workers;
 
 pub use config::RoomConfig;
 pub use effect::{Answer, CloseReason, Effect, Fact};
