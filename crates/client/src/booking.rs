@@ -58,7 +58,10 @@ impl Bookings<'_> {
                 Some(Err(Failure::ServerLost(_))) => {}
                 Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused, tags).await),
                 Some(Err(failure)) => return Err(self.member.failed(failure, None)),
-                Some(Ok(claimed)) => break claimed,
+                Some(Ok(claimed)) => match claimed.into_iter().next() {
+                    Some(claimed) => break claimed,
+                    None => return Ok(None),
+                },
             }
         };
         let entry = self.look_up(&claimed.worker).await;
@@ -92,7 +95,7 @@ impl Bookings<'_> {
     async fn workers(&mut self) -> Option<Vec<PeerEntry>> {
         let pool = self.member.pool.clone();
         let filters = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
-        self.meanwhile(pool.discover(filters)).await?.ok()
+        Some(self.meanwhile(pool.discover(filters, false)).await?.ok()?.peers)
     }
 
     /// Waits for a call while telling what the room says; `None` once the user wants something else.

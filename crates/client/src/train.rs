@@ -168,6 +168,7 @@ impl Prepared {
         tell(bookings.events, finding).await;
         let request = ClaimRequest {
             filters: filters(&self.request)?,
+            count: 1,
             wait_ms: self.request.wait.as_millis() as u64,
             lease_ms: LEASE_MS,
             job_id: self.job_id.clone(),

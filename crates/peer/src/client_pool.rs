@@ -8,10 +8,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sleap_rtc_session::KeyPair;
-use sleap_rtc_session::pool_client::{CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer, PoolClient, Setup};
+use sleap_rtc_session::pool_client::{
+    CallId, ClaimRequest, Effect, Fact, Failure, Found, Input, Offer, PoolClient, Setup,
+};
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_wire::claim::Claimed;
-use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{ClaimId, Filters};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
@@ -35,8 +36,8 @@ pub enum ClientEvent {
 }
 
 enum Reply {
-    Claim(oneshot::Sender<Result<Claimed, Failure>>),
-    Discover(oneshot::Sender<Result<Vec<PeerEntry>, Failure>>),
+    Claim(oneshot::Sender<Result<Vec<Claimed>, Failure>>),
+    Discover(oneshot::Sender<Result<Found, Failure>>),
     Offer(oneshot::Sender<Result<String, Failure>>),
 }
 
@@ -73,14 +74,15 @@ impl ClientPool {
         (Self { commands, calls: Arc::default(), _task: Arc::new(task) }, events)
     }
 
-    /// Books a worker.
-    pub async fn claim(&self, request: ClaimRequest) -> Result<Claimed, Failure> {
+    /// Books workers: on success as many as were asked for. While it waits in line, [`Fact::Waiting`] tells of it; dropping the
+    /// future gives up the place.
+    pub async fn claim(&self, request: ClaimRequest) -> Result<Vec<Claimed>, Failure> {
         self.call(|call| Input::Claim { call, request }, Reply::Claim).await
     }
 
-    /// Who is there?
-    pub async fn discover(&self, filters: Filters) -> Result<Vec<PeerEntry>, Failure> {
-        self.call(|call| Input::Discover { call, filters }, Reply::Discover).await
+    /// Who is there? With `absent`, also which workers are silent or lost.
+    pub async fn discover(&self, filters: Filters, absent: bool) -> Result<Found, Failure> {
+        self.call(|call| Input::Discover { call, filters, absent }, Reply::Discover).await
     }
 
     /// Offers a link and waits for the worker's answer. A claim whose offer fails is given back.
@@ -179,7 +181,7 @@ impl Runner {
                     LineEvent::Connected { id_token } => Input::Connected { id_token: Some(id_token) },
                     LineEvent::Failed(cause) => Input::ConnectFailed(cause),
                     LineEvent::Frame(frame) => Input::Frame(frame),
-                    LineEvent::Closed(reason) => Input::Disconnected { reason },
+                    LineEvent::Closed(cause) => Input::Disconnected(cause),
                 }),
                 () = self.clock.sleep_until(self.machine.next_timeout()) => self.input(Input::Tick),
             }
@@ -238,10 +240,11 @@ impl Runner {
         }
     }
 
-    fn claim_done(&mut self, call: CallId, outcome: Result<Claimed, Failure>) {
+    fn claim_done(&mut self, call: CallId, outcome: Result<Vec<Claimed>, Failure>) {
         let Some(Reply::Claim(reply)) = self.replies.remove(&call) else { return };
-        if let Err(Ok(claimed)) = reply.send(outcome) {
-            // Whoever asked is gone.
+        // Whoever asked is gone.
+        let unwanted = reply.send(outcome).err().and_then(Result::ok);
+        for claimed in unwanted.unwrap_or_default() {
             self.machine.handle(Input::Release { claim: claimed.claim_id }, self.clock.now(), random());
         }
     }

@@ -16,7 +16,7 @@ pub(crate) enum LineEvent {
     Connected { id_token: String },
     Failed(Cause),
     Frame(ToPeer),
-    Closed(String),
+    Closed(Cause),
 }
 
 enum State {
@@ -72,9 +72,9 @@ impl Line {
             },
             State::Up(socket) => match socket.next().await {
                 SocketEvent::Frame(frame) => LineEvent::Frame(frame),
-                SocketEvent::Closed(reason) => {
+                SocketEvent::Closed(cause) => {
                     self.state = State::Down;
-                    LineEvent::Closed(reason)
+                    LineEvent::Closed(cause)
                 }
             },
         }

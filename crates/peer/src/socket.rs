@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_wire::{FromPeer, ToPeer, limits};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -24,6 +25,10 @@ const SILENCE: Duration = Duration::from_mins(1);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// Frames that may wait to be sent. A peer sends a few a minute; a full queue means that the server does not read.
 const QUEUE: usize = 256;
+/// The close code by which the server says that the same peer has registered on a later connection.
+const SUPERSEDED: u16 = 4001;
+/// Said of a connection that ends without a word.
+const CLOSED: &str = "the server closed the connection";
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -33,7 +38,7 @@ pub enum SocketEvent {
     /// A frame. One that cannot be read is [`ToPeer::Unknown`].
     Frame(ToPeer),
     /// It is over, for this reason. Nothing follows.
-    Closed(String),
+    Closed(Cause),
 }
 
 /// An open socket. Dropping it ends it without a word.
@@ -84,18 +89,18 @@ impl Socket {
                 biased;
                 message = self.reader.next() => message,
                 () = tokio::time::sleep_until(silent) => {
-                    return SocketEvent::Closed("no answer to pings".to_owned());
+                    return closed("no answer to pings");
                 }
                 // The writer ends only by a fault or a full queue.
-                () = self.out.closed() => return SocketEvent::Closed("the server does not read".to_owned()),
+                () = self.out.closed() => return closed("the server does not read"),
             };
             self.heard = Instant::now();
             match message {
                 Some(Ok(Message::Text(text))) => return SocketEvent::Frame(read(&text)),
                 Some(Ok(Message::Close(frame))) => return SocketEvent::Closed(farewell(frame.as_ref())),
                 Some(Ok(_)) => {}
-                Some(Err(error)) => return SocketEvent::Closed(cause(&error)),
-                None => return SocketEvent::Closed("the server closed the connection".to_owned()),
+                Some(Err(error)) => return closed(&cause(&error)),
+                None => return closed(CLOSED),
             }
         }
     }
@@ -143,10 +148,15 @@ fn read(text: &str) -> ToPeer {
     })
 }
 
-fn farewell(frame: Option<&tungstenite::protocol::CloseFrame>) -> String {
+fn closed(why: &str) -> SocketEvent {
+    SocketEvent::Closed(Cause::Closed(why.to_owned()))
+}
+
+fn farewell(frame: Option<&tungstenite::protocol::CloseFrame>) -> Cause {
     match frame {
-        Some(frame) if !frame.reason.is_empty() => frame.reason.to_string(),
-        _ => "the server closed the connection".to_owned(),
+        Some(frame) if u16::from(frame.code) == SUPERSEDED => Cause::Replaced,
+        Some(frame) if !frame.reason.is_empty() => Cause::Closed(frame.reason.to_string()),
+        _ => Cause::Closed(CLOSED.to_owned()),
     }
 }
 

@@ -197,7 +197,7 @@ impl Runner {
             LineEvent::Connected { id_token } => Input::Connected { id_token: Some(id_token) },
             LineEvent::Failed(cause) => Input::ConnectFailed(cause),
             LineEvent::Frame(frame) => Input::Frame(frame),
-            LineEvent::Closed(reason) => Input::Disconnected { reason },
+            LineEvent::Closed(cause) => Input::Disconnected(cause),
         };
         self.input(input).await;
     }

@@ -4,21 +4,23 @@
 //! input, drain `next_effect`, sleep until `next_timeout`. Each call ([`Input::Claim`], [`Input::Discover`],
 //! [`Input::Offer`]) gets exactly one answer, whatever happens to the line.
 //!
-//! What it guarantees: a claim that nobody waits for any more, or whose worker does not answer, is given back at once; a
+//! What it guarantees: a claim that nobody waits for any more, or whose worker does not answer, is given back at once; a claim
+//! that waits in line outlives the line to the server and keeps its place; a
 //! server that is away is asked again with pauses, for as long as the owner lives; it is given up only if the very first try
 //! fails or the server refuses for good, and never while a job runs.
 
 mod calls;
+mod claiming;
 mod effect;
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sleap_rtc_wire::claim::{ClaimEnded, Claimed, Release};
+use sleap_rtc_wire::claim::Release;
 use sleap_rtc_wire::signal::{Register, RegisteredAuth};
 use sleap_rtc_wire::{CLAIMS, ClaimId, ErrorFrame, FromPeer, Metadata, PeerId, RoomId, Time, ToPeer};
 
 pub use calls::{ANSWER_MS, QUEUE_MS, REPLY_MS};
-pub use effect::{CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer};
+pub use effect::{CallId, ClaimRequest, Effect, Fact, Failure, Found, Input, Offer};
 
 use crate::pool_line::{Cause, FirstTry, Line, Step};
 use calls::Call;
@@ -46,8 +48,8 @@ pub struct PoolClient {
     calls: BTreeMap<CallId, Call>,
     /// Discoveries in the order sent: their answers name no request.
     discoveries: VecDeque<CallId>,
-    /// The claims that are ours, and whom they book.
-    claims: BTreeMap<ClaimId, PeerId>,
+    /// The claims that are ours, and the open call that one belongs to: such a one is of use only if all of that call's come.
+    claims: BTreeMap<ClaimId, Option<CallId>>,
     /// Claims to give back as soon as there is a line.
     owed: Vec<ClaimId>,
     job_runs: bool,
@@ -78,10 +80,10 @@ impl PoolClient {
         match input {
             Input::Connected { id_token } => self.connected(id_token, now),
             Input::ConnectFailed(cause) => self.lost(cause, now, random),
-            Input::Disconnected { reason } => self.lost(Cause::Closed(reason), now, random),
+            Input::Disconnected(cause) => self.lost(cause, now, random),
             Input::Frame(frame) => self.frame(frame, now, random),
             Input::Claim { call, request } => self.open(call, Call::claim(request, now)),
-            Input::Discover { call, filters } => self.open(call, Call::discover(filters, now)),
+            Input::Discover { call, filters, absent } => self.open(call, Call::discover(filters, absent, now)),
             Input::Offer { call, offer } => self.open(call, Call::offer(offer, now)),
             Input::Abandon { call } => self.abandon(call),
             Input::Release { claim } => self.release(&claim),
@@ -114,10 +116,13 @@ impl PoolClient {
             ToPeer::Error(error) => self.error(error, now, random),
             // The server speaks of nothing else before we are in.
             _ if !self.line.is_up() => {}
-            ToPeer::PeerList { peers, .. } => self.peers(peers),
+            ToPeer::PeerList { peers, total, absent, .. } => {
+                let total = total.unwrap_or(peers.len());
+                self.found(Found { peers, total, absent });
+            }
             ToPeer::Claimed(claimed) => self.claimed(claimed),
             ToPeer::ClaimRefused(refused) => self.refused(refused),
-            ToPeer::ClaimWaiting(waiting) => self.out.push_back(Effect::Report(Fact::Waiting(waiting))),
+            ToPeer::ClaimWaiting(waiting) => self.waiting(waiting),
             ToPeer::ClaimEnded(ended) => self.claim_ended(&ended),
             ToPeer::Answer(answer) => self.answer(&answer.sender, answer.sdp),
             ToPeer::Ping
@@ -168,16 +173,9 @@ impl PoolClient {
         }
     }
 
-    fn claim_ended(&mut self, ended: &ClaimEnded) {
-        if self.claims.remove(&ended.claim_id).is_some() {
-            self.fail_offers_of(&ended.claim_id, &Failure::ClaimEnded(ended.reason));
-            self.out.push_back(Effect::Report(Fact::ClaimEnded(ended.clone())));
-        }
-    }
-
     fn lost(&mut self, cause: Cause, now: Time, random: u64) {
         let step = self.line.lost(cause, self.job_runs, now, random);
-        self.step(step);
+        self.step(step, now);
     }
 
     fn tick(&mut self, now: Time, random: u64) {
@@ -186,16 +184,16 @@ impl PoolClient {
             self.lost(Cause::NoAnswer, now, random);
         }
         let step = self.line.tick(self.job_runs, now, random);
-        self.step(step);
+        self.step(step, now);
     }
 
-    fn step(&mut self, step: Option<Step>) {
+    fn step(&mut self, step: Option<Step>, now: Time) {
         match step {
             None => {}
             Some(Step::Connect { fresh }) => self.out.push_back(Effect::Connect { fresh }),
             Some(Step::Lost { cause, retry_in_ms }) => {
                 self.out.push_back(Effect::Disconnect);
-                self.fail_sent(&Failure::ServerLost(cause.clone()));
+                self.line_broke(&Failure::ServerLost(cause.clone()), now);
                 self.out.push_back(Effect::Report(Fact::Away { cause, retry_in_ms, job_runs: self.job_runs }));
             }
             Some(Step::GiveUp(cause)) => {
@@ -223,14 +221,11 @@ impl PoolClient {
         }
     }
 
-    fn hold(&mut self, claimed: &Claimed) {
-        self.claims.insert(claimed.claim_id.clone(), claimed.worker.clone());
-    }
-
     fn leave(&mut self) {
         if self.line.is_over() {
             return;
         }
+        self.withdraw_all();
         let claims: Vec<ClaimId> = if self.job_runs { Vec::new() } else { self.claims.keys().cloned().collect() };
         for claim in claims {
             self.release(&claim);

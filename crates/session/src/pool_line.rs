@@ -57,6 +57,10 @@ pub enum Cause {
     /// The socket was closed.
     #[error("connection lost: {0}")]
     Closed(String),
+    /// The server closed the socket because the same peer has registered on a later one. Whoever comes back takes the place
+    /// away again: so nobody does, unless a job runs.
+    #[error("another program has registered here under the same name")]
+    Replaced,
     /// Nothing was heard for [`SILENCE_MS`].
     #[error("the server has been silent for 90 s")]
     Silent,
@@ -74,12 +78,13 @@ pub enum Cause {
 }
 
 impl Cause {
-    /// Whether trying again cannot help. Servers that send no code ([`Code::Unknown`]) refuse a registration for good.
+    /// Whether trying again cannot help, or must not be tried. Servers that send no code ([`Code::Unknown`]) refuse a registration for good.
     fn is_permanent(&self) -> bool {
         match self {
             Self::Refused { code, .. } => {
                 !matches!(code, Code::StoreUnavailable | Code::Internal | Code::RateLimited | Code::Conflict)
             }
+            Self::Replaced => true,
             _ => false,
         }
     }
@@ -134,6 +139,8 @@ pub(crate) struct Line {
     ever_up: bool,
     /// The next connection signs in anew.
     fresh: bool,
+    /// Another program has our place: it is asked back while it is needed, and not for longer.
+    replaced: bool,
     claims: bool,
 }
 
@@ -147,6 +154,7 @@ impl Line {
             silence_ms,
             ever_up: false,
             fresh: false,
+            replaced: false,
             claims: false,
         }
     }
@@ -192,6 +200,7 @@ impl Line {
         self.claims = features.iter().any(|feature| feature == CLAIMS);
         self.ever_up = true;
         self.fresh = false;
+        self.replaced = false;
         self.state = State::Up { since: now, heard: now };
     }
 
@@ -211,7 +220,13 @@ impl Line {
             self.state = State::Over;
             return Some(Step::GiveUp(cause));
         }
-        let retry_in_ms = if second_sign_in { 0 } else { self.backoff.next(random) };
+        self.replaced |= cause == Cause::Replaced;
+        let retry_in_ms = match &cause {
+            _ if second_sign_in => 0,
+            // Two that run a job each must not throw each other out all the time.
+            Cause::Replaced => LONGEST_PAUSE_MS,
+            _ => self.backoff.next(random),
+        };
         self.state = State::Away { until: now.plus_ms(retry_in_ms) };
         Some(Step::Lost { cause, retry_in_ms })
     }
@@ -222,6 +237,10 @@ impl Line {
             return None;
         }
         match self.state {
+            State::Away { .. } if self.replaced && !needed => {
+                self.state = State::Over;
+                Some(Step::GiveUp(Cause::Replaced))
+            }
             State::Away { .. } => {
                 self.state = State::Connecting { until: now.plus_ms(CONNECT_MS) };
                 Some(Step::Connect { fresh: self.fresh })

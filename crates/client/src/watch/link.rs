@@ -35,8 +35,8 @@ impl Unmade {
 /// be waited for.
 async fn look(pool: &ClientPool, worker: &PeerId) -> Result<(), Unmade> {
     let workers = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
-    let there = pool.discover(workers).await.map_err(|failure| Unmade::by(failure, false))?;
-    if there.iter().any(|peer| peer.peer_id == *worker) {
+    let there = pool.discover(workers, false).await.map_err(|failure| Unmade::by(failure, false))?;
+    if there.peers.iter().any(|peer| peer.peer_id == *worker) {
         Ok(())
     } else {
         Err(Unmade::Again("it is not in the room".to_owned()))

@@ -21,7 +21,7 @@ async fn a_worker_is_found_booked_reached_used_and_free_again() {
     let (client, ada, _events) = join(&server, &room, "laptop");
     assert_eq!(found(&client, "available").await, ["gpu1"]);
 
-    let claimed = client.claim(claim("j1")).await.unwrap();
+    let claimed = one(&client, claim("j1")).await;
     assert_eq!(claimed.worker_key, Some(worker.installation.key.public()));
     assert_eq!(found(&client, "reserved").await, ["gpu1"]);
     let (answer, ()) = tokio::join!(client.offer(offer(&claimed, "j1")), async {
@@ -68,7 +68,7 @@ async fn a_claim_whose_caller_is_gone_is_given_back() {
     let room = server.room().await;
     let mut worker = Worker::join(&server, &room, "gpu1").await;
     let (client, _, _events) = join(&server, &room, "laptop");
-    let claimed = client.claim(claim("j1")).await.unwrap();
+    let claimed = one(&client, claim("j1")).await;
     {
         let asked = client.offer(offer(&claimed, "j1"));
         tokio::select! {
@@ -87,7 +87,7 @@ async fn a_running_job_outlives_the_server_and_is_found_again() {
     let room = server.room().await;
     let mut worker = Worker::join(&server, &room, "gpu1").await;
     let (client, _, mut events) = join(&server, &room, "laptop");
-    let claimed = client.claim(claim("j1")).await.unwrap();
+    let claimed = one(&client, claim("j1")).await;
     worker.until(|event| matches!(event, WorkerEvent::Fact(Fact::Expecting { .. }))).await;
     worker.start(&claimed, "j1").await.unwrap();
     client.job_runs(true).await;
@@ -119,7 +119,7 @@ async fn a_running_job_outlives_the_server_and_is_found_again() {
             until_found(&client, "available").await;
         }
     }
-    let claimed = client.claim(claim("j2")).await.unwrap();
+    let claimed = one(&client, claim("j2")).await;
     assert!(claimed.fence > Fence { epoch: 1, counter: u64::MAX }, "{:?}", claimed.fence);
 }
 
@@ -129,7 +129,7 @@ async fn a_lease_that_ends_is_over_for_worker_and_client() {
     let room = server.room().await;
     let mut worker = Worker::join(&server, &room, "gpu1").await;
     let (client, _, mut events) = join(&server, &room, "laptop");
-    let claimed = client.claim(ClaimRequest { lease_ms: 1, ..claim("j1") }).await.unwrap();
+    let claimed = one(&client, ClaimRequest { lease_ms: 1, ..claim("j1") }).await;
     worker
         .until(|event| {
             matches!(event, WorkerEvent::Fact(Fact::ClaimEnded { reason: Some(EndReason::LeaseExpired), .. }))
@@ -150,7 +150,7 @@ async fn a_drained_worker_is_gone_from_the_room() {
     let room = server.room().await;
     let mut worker = Worker::join(&server, &room, "gpu1").await;
     let (client, _, _events) = join(&server, &room, "laptop");
-    let claimed = client.claim(claim("j1")).await.unwrap();
+    let claimed = one(&client, claim("j1")).await;
     worker.until(|event| matches!(event, WorkerEvent::Fact(Fact::Expecting { .. }))).await;
     worker.start(&claimed, "j1").await.unwrap();
     worker.handle.drain().await;
@@ -158,7 +158,7 @@ async fn a_drained_worker_is_gone_from_the_room() {
     worker.handle.job_over(job("j1"), false).await;
     worker.until(|event| matches!(event, WorkerEvent::Left)).await;
     assert!(worker.pool.next().await.is_none());
-    assert!(client.discover(Filters::default()).await.unwrap().is_empty());
+    assert!(client.discover(Filters::default(), false).await.unwrap().peers.is_empty());
 }
 
 #[tokio::test]
@@ -179,7 +179,7 @@ async fn wrong_room_and_wrong_token_are_final() {
     let room = server.room().await;
     let wrong_token = Room { id: room.id.clone(), token: "wrong".to_owned() };
     let (client, _, _events) = join(&server, &wrong_token, "laptop");
-    let failure = client.discover(Filters::default()).await.unwrap_err();
+    let failure = client.discover(Filters::default(), false).await.unwrap_err();
     assert!(
         matches!(&failure, Failure::GivenUp(Cause::Refused { code: Code::AuthFailed, text }) if text == "Invalid token"),
         "{failure:?}"
@@ -264,7 +264,7 @@ fn job(id: &str) -> JobId {
 }
 
 fn claim(id: &str) -> ClaimRequest {
-    ClaimRequest { filters: Filters::default(), wait_ms: 0, lease_ms: 60_000, job_id: job(id), attempt: 1 }
+    ClaimRequest { filters: Filters::default(), count: 1, wait_ms: 0, lease_ms: 60_000, job_id: job(id), attempt: 1 }
 }
 
 fn offer(claimed: &Claimed, id: &str) -> Offer {
@@ -276,9 +276,14 @@ fn offer(claimed: &Claimed, id: &str) -> Offer {
     }
 }
 
+/// Books one worker.
+async fn one(client: &ClientPool, request: ClaimRequest) -> Claimed {
+    client.claim(request).await.unwrap().remove(0)
+}
+
 async fn found(client: &ClientPool, status: &str) -> Vec<String> {
     let filters = Filters::parse(json!({"role": "worker", "properties": {"status": status}})).unwrap();
-    let peers = client.discover(filters).await.unwrap();
+    let peers = client.discover(filters, false).await.unwrap().peers;
     peers.iter().map(|entry| entry.peer_id.to_string()).collect()
 }
 

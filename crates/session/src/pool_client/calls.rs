@@ -1,11 +1,11 @@
 //! The open calls: sent when there is a line, answered once.
 
-use sleap_rtc_wire::claim::{Claim, ClaimRefused, Claimed, Release};
-use sleap_rtc_wire::signal::{Discover, PeerEntry, RelayKind};
+use sleap_rtc_wire::signal::{Discover, RelayKind};
 use sleap_rtc_wire::{ClaimId, Code, ErrorFrame, Filters, FromPeer, PeerId, Time};
 
 use super::PoolClient;
-use super::effect::{CallId, ClaimRequest, Effect, Fact, Failure, Offer};
+use super::claiming::Claiming;
+use super::effect::{CallId, ClaimRequest, Effect, Failure, Found, Offer};
 
 /// How long a call may wait for a line to the server, ms.
 pub const QUEUE_MS: u64 = 60_000;
@@ -17,27 +17,27 @@ pub const ANSWER_MS: u64 = 10_000;
 /// One open call.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
-    what: What,
+    pub(super) what: What,
     /// Whether it is with the server.
-    sent: bool,
+    pub(super) sent: bool,
     /// When it fails if nothing comes.
     pub(super) until: Time,
 }
 
 #[derive(Clone, Debug)]
-enum What {
-    Claim(ClaimRequest),
-    Discover(Filters),
+pub(super) enum What {
+    Claim(Claiming),
+    Discover { filters: Filters, absent: bool },
     Offer(Offer),
 }
 
 impl Call {
     pub(super) fn claim(request: ClaimRequest, now: Time) -> Self {
-        Self::new(What::Claim(request), now)
+        Self::new(What::Claim(Claiming::new(request)), now)
     }
 
-    pub(super) fn discover(filters: Filters, now: Time) -> Self {
-        Self::new(What::Discover(filters), now)
+    pub(super) fn discover(filters: Filters, absent: bool, now: Time) -> Self {
+        Self::new(What::Discover { filters, absent }, now)
     }
 
     pub(super) fn offer(offer: Offer, now: Time) -> Self {
@@ -48,13 +48,14 @@ impl Call {
         Self { what, sent: false, until: now.plus_ms(QUEUE_MS) }
     }
 
-    /// How long it may take once it is sent, ms.
-    fn patience_ms(&self) -> u64 {
-        match &self.what {
-            What::Claim(request) => request.wait_ms.saturating_add(REPLY_MS),
-            What::Discover(_) => REPLY_MS,
-            What::Offer(_) => ANSWER_MS,
-        }
+    /// It is with the server from `now` on.
+    fn send(&mut self, now: Time) {
+        self.sent = true;
+        self.until = match &mut self.what {
+            What::Claim(claiming) => claiming.asked(now),
+            What::Discover { .. } => now.plus_ms(REPLY_MS),
+            What::Offer(_) => now.plus_ms(ANSWER_MS),
+        };
     }
 }
 
@@ -78,29 +79,19 @@ impl PoolClient {
                 continue;
             }
             let Some(call) = self.calls.get_mut(&id) else { continue };
-            call.sent = true;
-            call.until = now.plus_ms(call.patience_ms());
+            call.send(now);
             let what = call.what.clone();
-            let frame = self.frame_of(id, what);
+            let frame = self.frame_of(id, what, now);
             self.send(frame);
         }
     }
 
-    fn frame_of(&mut self, id: CallId, what: What) -> FromPeer {
+    fn frame_of(&mut self, id: CallId, what: What, now: Time) -> FromPeer {
         match what {
-            What::Claim(request) => FromPeer::Claim(Claim {
-                request_id: request_id(id),
-                filters: request.filters,
-                wait_ms: request.wait_ms,
-                lease_ms: request.lease_ms,
-                job_id: request.job_id,
-                attempt: request.attempt,
-                count: 1,
-                seat: None,
-            }),
-            What::Discover(filters) => {
+            What::Claim(claiming) => FromPeer::Claim(claiming.frame(id, now)),
+            What::Discover { filters, absent } => {
                 self.discoveries.push_back(id);
-                FromPeer::DiscoverPeers(Discover { from_peer_id: self.setup.peer_id.clone(), filters, absent: false })
+                FromPeer::DiscoverPeers(Discover { from_peer_id: self.setup.peer_id.clone(), filters, absent })
             }
             What::Offer(offer) => {
                 let mut more = serde_json::Map::new();
@@ -115,35 +106,12 @@ impl PoolClient {
         }
     }
 
-    pub(super) fn peers(&mut self, peers: Vec<PeerEntry>) {
+    pub(super) fn found(&mut self, found: Found) {
         // Abandoned discoveries stay in the line of answers, so that the next answer is not taken for theirs.
         let Some(call) = self.discoveries.pop_front() else { return };
         if self.calls.remove(&call).is_some() {
-            self.out.push_back(Effect::DiscoverDone { call, outcome: Ok(peers) });
+            self.out.push_back(Effect::DiscoverDone { call, outcome: Ok(found) });
         }
-    }
-
-    pub(super) fn claimed(&mut self, claimed: Claimed) {
-        let call = self.claim_named(&claimed.request_id);
-        if let Some(call) = call {
-            self.calls.remove(&call);
-            self.hold(&claimed);
-            self.out.push_back(Effect::ClaimDone { call, outcome: Ok(claimed) });
-        } else if !self.claims.contains_key(&claimed.claim_id) {
-            self.send(FromPeer::Release(Release { claim_id: claimed.claim_id.clone() }));
-            self.out.push_back(Effect::Report(Fact::LateClaim { claim: claimed.claim_id }));
-        }
-    }
-
-    pub(super) fn refused(&mut self, refused: ClaimRefused) {
-        if let Some(call) = self.claim_named(&refused.request_id) {
-            self.close(call, Failure::Refused(refused));
-        }
-    }
-
-    fn claim_named(&self, name: &str) -> Option<CallId> {
-        let is_it = |id: CallId, call: &Call| matches!(call.what, What::Claim(_)) && request_id(id) == name;
-        self.calls.iter().find(|(id, call)| call.sent && is_it(**id, call)).map(|(id, _)| *id)
     }
 
     pub(super) fn answer(&mut self, worker: &PeerId, sdp: String) {
@@ -177,7 +145,9 @@ impl PoolClient {
         if by_worker || matches!(error.code, Code::ClaimNotFound | Code::Forbidden) {
             return Some(error);
         }
-        let claim = self.calls.iter().find(|(_, call)| call.sent && matches!(call.what, What::Claim(_)));
+        // A claim that waits in line has had its answer.
+        let unanswered = |call: &Call| matches!(&call.what, What::Claim(claiming) if !claiming.in_line);
+        let claim = self.calls.iter().find(|(_, call)| call.sent && unanswered(call));
         if let Some(call) = claim.map(|(id, _)| *id).filter(|_| self.discoveries.is_empty()) {
             self.close(call, Failure::Server(error));
             return None;
@@ -190,7 +160,7 @@ impl PoolClient {
     fn offers(&self) -> impl Iterator<Item = (CallId, &Offer)> {
         self.calls.iter().filter(|(_, call)| call.sent).filter_map(|(id, call)| match &call.what {
             What::Offer(offer) => Some((*id, offer)),
-            What::Claim(_) | What::Discover(_) => None,
+            What::Claim(_) | What::Discover { .. } => None,
         })
     }
 
@@ -202,12 +172,19 @@ impl PoolClient {
         }
     }
 
-    /// The line broke: what was sent fails, what still waits may wait on.
-    pub(super) fn fail_sent(&mut self, failure: &Failure) {
+    /// The line broke: what was sent fails, but a claim with time to wait; what has not been sent may wait on.
+    pub(super) fn line_broke(&mut self, failure: &Failure, now: Time) {
         self.discoveries.clear();
         let sent: Vec<CallId> = self.calls.iter().filter(|(_, call)| call.sent).map(|(id, _)| *id).collect();
-        for call in sent {
-            self.close(call, failure.clone());
+        for id in sent {
+            let Some(call) = self.calls.get_mut(&id) else { continue };
+            match &mut call.what {
+                What::Claim(claiming) if claiming.left_ms(now) > 0 => {
+                    claiming.line_broke();
+                    call.sent = false;
+                }
+                _ => self.close(id, failure.clone()),
+            }
         }
     }
 
@@ -226,7 +203,7 @@ impl PoolClient {
             let Some(call) = self.calls.get(&id) else { continue };
             let failure = match &call.what {
                 What::Offer(offer) if call.sent => Failure::WorkerSilent { worker: offer.worker.clone() },
-                What::Claim(_) | What::Discover(_) if call.sent => {
+                What::Claim(_) | What::Discover { .. } if call.sent => {
                     dead = true;
                     continue;
                 }
@@ -238,12 +215,17 @@ impl PoolClient {
     }
 
     pub(super) fn abandon(&mut self, call: CallId) {
-        if let Some(Call { what: What::Offer(offer), .. }) = self.calls.remove(&call) {
-            self.give_back(&offer);
+        match self.calls.remove(&call) {
+            Some(Call { what: What::Offer(offer), .. }) => self.give_back(&offer),
+            Some(Call { what: What::Claim(claiming), sent, .. }) => {
+                self.withdraw(call, &claiming, sent);
+                self.release_of(call);
+            }
+            Some(Call { what: What::Discover { .. }, .. }) | None => {}
         }
     }
 
-    fn close(&mut self, id: CallId, failure: Failure) {
+    pub(super) fn close(&mut self, id: CallId, failure: Failure) {
         if let Some(call) = self.calls.remove(&id) {
             self.fail(id, call, failure);
         }
@@ -251,8 +233,11 @@ impl PoolClient {
 
     fn fail(&mut self, call: CallId, what: Call, failure: Failure) {
         let effect = match what.what {
-            What::Claim(_) => Effect::ClaimDone { call, outcome: Err(failure) },
-            What::Discover(_) => Effect::DiscoverDone { call, outcome: Err(failure) },
+            What::Claim(_) => {
+                self.release_of(call);
+                Effect::ClaimDone { call, outcome: Err(failure) }
+            }
+            What::Discover { .. } => Effect::DiscoverDone { call, outcome: Err(failure) },
             What::Offer(offer) => {
                 self.give_back(&offer);
                 Effect::OfferDone { call, outcome: Err(failure) }
@@ -267,8 +252,4 @@ impl PoolClient {
             self.release(claim);
         }
     }
-}
-
-fn request_id(call: CallId) -> String {
-    format!("r{}", call.0)
 }

@@ -1,7 +1,7 @@
 //! What a client's half of the signaling is told, and what it wants done.
 
 use sleap_rtc_wire::claim::{ClaimEnded, ClaimRefused, ClaimWaiting, Claimed, EndReason};
-use sleap_rtc_wire::signal::{PeerEntry, RegisteredAuth};
+use sleap_rtc_wire::signal::{AbsentPeer, PeerEntry, RegisteredAuth};
 use sleap_rtc_wire::{ClaimId, ErrorFrame, Filters, FromPeer, JobId, PeerId, ToPeer};
 
 use crate::pool_line::Cause;
@@ -10,12 +10,15 @@ use crate::pool_line::Cause;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CallId(pub u64);
 
-/// A worker is wanted.
+/// Workers are wanted.
 #[derive(Clone, Debug, PartialEq)]
 pub struct ClaimRequest {
     /// Which will do.
     pub filters: Filters,
-    /// How long to wait in line, ms; 0: an answer at once.
+    /// How many: all of them come, or none.
+    pub count: u32,
+    /// How long to wait in line, ms, from the moment when the server is first asked; 0: an answer at once. A claim that waits
+    /// outlives the line to the server: it is asked again with the time that is left and the place that it had.
     pub wait_ms: u64,
     /// How long the claim may stay unused, ms.
     pub lease_ms: u64,
@@ -39,6 +42,17 @@ pub struct Offer {
     pub job: Option<JobId>,
 }
 
+/// Who is there.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    /// Those who match; the first of them by the order asked for, if not all fit into one answer.
+    pub peers: Vec<PeerEntry>,
+    /// How many match.
+    pub total: usize,
+    /// Workers that match and are silent or lost, if they were asked for.
+    pub absent: Vec<AbsentPeer>,
+}
+
 /// One thing that happened.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
@@ -49,14 +63,11 @@ pub enum Input {
     },
     /// It could not be opened, or the sign-in failed.
     ConnectFailed(Cause),
-    /// The socket was closed by the other side or broke.
-    Disconnected {
-        /// For people.
-        reason: String,
-    },
+    /// The socket was closed by the other side or broke: [`Cause::Closed`], or [`Cause::Replaced`].
+    Disconnected(Cause),
     /// A frame of the server.
     Frame(ToPeer),
-    /// Book a worker; answered by [`Effect::ClaimDone`].
+    /// Book workers; answered by [`Effect::ClaimDone`], until then [`Fact::Waiting`] tells of the place in line.
     Claim {
         /// The call.
         call: CallId,
@@ -69,6 +80,8 @@ pub enum Input {
         call: CallId,
         /// Who is meant.
         filters: Filters,
+        /// Also workers that are silent or lost.
+        absent: bool,
     },
     /// Offer a link; answered by [`Effect::OfferDone`].
     Offer {
@@ -77,7 +90,7 @@ pub enum Input {
         /// To whom, with what.
         offer: Offer,
     },
-    /// Nobody waits for this call any more: no answer, and what it books is given back.
+    /// Nobody waits for this call any more: no answer, its place in line is given up, and what it books is given back.
     Abandon {
         /// The call.
         call: CallId,
@@ -112,15 +125,15 @@ pub enum Effect {
     ClaimDone {
         /// The call.
         call: CallId,
-        /// The claim, or why there is none.
-        outcome: Result<Claimed, Failure>,
+        /// The claims, as many as were asked for, or why there are none.
+        outcome: Result<Vec<Claimed>, Failure>,
     },
     /// The answer to [`Input::Discover`].
     DiscoverDone {
         /// The call.
         call: CallId,
         /// Who is there.
-        outcome: Result<Vec<PeerEntry>, Failure>,
+        outcome: Result<Found, Failure>,
     },
     /// The answer to [`Input::Offer`].
     OfferDone {
@@ -192,7 +205,7 @@ pub enum Fact {
         /// Whether a job runs meanwhile; it is not touched by this.
         job_runs: bool,
     },
-    /// A claim waits in line.
+    /// A claim waits in line: its place, or what it waits for, has changed.
     Waiting(ClaimWaiting),
     /// A claim of ours is over.
     ClaimEnded(ClaimEnded),

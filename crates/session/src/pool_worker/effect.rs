@@ -16,11 +16,8 @@ pub enum Input {
     },
     /// It could not be opened, or the sign-in failed.
     ConnectFailed(Cause),
-    /// The socket was closed by the other side or broke.
-    Disconnected {
-        /// For people.
-        reason: String,
-    },
+    /// The socket was closed by the other side or broke: [`Cause::Closed`], or [`Cause::Replaced`].
+    Disconnected(Cause),
     /// A frame of the server.
     Frame(ToPeer),
     /// The fence is on disk.

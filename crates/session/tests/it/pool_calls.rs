@@ -123,6 +123,7 @@ impl World {
             Step::Claim => {
                 let request = ClaimRequest {
                     filters: Filters::default(),
+                    count: 1,
                     wait_ms: 0,
                     lease_ms: 1,
                     job_id: JobId::new("j").unwrap(),
@@ -130,7 +131,7 @@ impl World {
                 };
                 self.call(|call| Input::Claim { call, request });
             }
-            Step::Discover => self.call(|call| Input::Discover { call, filters: Filters::default() }),
+            Step::Discover => self.call(|call| Input::Discover { call, filters: Filters::default(), absent: false }),
             Step::Offer { worker, claimed } => {
                 let held = self.given.iter().find(|(_, held)| **held).map(|(claim, _)| claim.clone());
                 let offer =
@@ -150,7 +151,7 @@ impl World {
             }
             Step::JobRuns(runs) => self.input(Input::JobRuns(*runs)),
             Step::Back => self.come_back(),
-            Step::Disconnected => self.input(Input::Disconnected { reason: "reset".to_owned() }),
+            Step::Disconnected => self.input(Input::Disconnected(Cause::Closed("reset".into()))),
             Step::Refused => {
                 let cause = Cause::Refused { code: Code::RoomNotFound, text: "Room not found".to_owned() };
                 self.input(Input::ConnectFailed(cause));
@@ -242,7 +243,7 @@ impl World {
             match effect {
                 Effect::ClaimDone { call, outcome } => {
                     assert!(self.open.remove(&call), "two answers, or one to nobody");
-                    if let Ok(claimed) = outcome {
+                    for claimed in outcome.unwrap_or_default() {
                         self.given.insert(claimed.claim_id, true);
                     }
                 }

@@ -236,7 +236,7 @@ impl World {
         Some(match step {
             Step::Connected => Input::Connected { id_token: None },
             Step::ConnectFailed => Input::ConnectFailed(Cause::Unreachable("refused".into())),
-            Step::Disconnected => Input::Disconnected { reason: "reset".into() },
+            Step::Disconnected => Input::Disconnected(Cause::Closed("reset".into())),
             Step::Answered { client, ok: true } => Input::Answered { to: peer(*client), sdp: "sdp".into() },
             Step::Answered { client, ok: false } => Input::AnswerFailed { to: peer(*client), cause: "no".into() },
             Step::LinkClosed { client } => Input::LinkClosed { peer: peer(*client) },

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sleap_rtc_session::pool_client::{
-    ANSWER_MS, CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer, PoolClient, QUEUE_MS, REPLY_MS, Setup,
+    ANSWER_MS, CallId, ClaimRequest, Effect, Fact, Failure, Found, Input, Offer, PoolClient, QUEUE_MS, REPLY_MS, Setup,
 };
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
 use sleap_rtc_wire::claim::{ClaimEnded, ClaimRefused, Claimed, EndReason, Reason, Workers};
@@ -19,7 +19,7 @@ fn a_claim_is_answered_by_the_worker_that_it_books() {
     assert_eq!((&sent[0]["job_id"], &sent[0]["attempt"], &sent[0]["count"]), (&json!("j1"), &json!(1), &json!(1)));
     client.frame(claimed(&sent[0], "c1"));
     let outcome = match client.effects().as_slice() {
-        [Effect::ClaimDone { call: CallId(1), outcome: Ok(claimed) }] => claimed.clone(),
+        [Effect::ClaimDone { call: CallId(1), outcome: Ok(claimed) }] => claimed[0].clone(),
         other => panic!("{other:?}"),
     };
     assert_eq!(outcome.worker, peer("gpu1"));
@@ -132,7 +132,7 @@ fn a_claim_that_nobody_waits_for_is_given_back() {
 fn what_could_not_be_given_back_without_a_line_is_given_back_with_the_next() {
     let mut client = Client::booked();
     client.offer(2, Some("c1"));
-    client.input(Input::Disconnected { reason: "reset".into() });
+    client.input(Input::Disconnected(Cause::Closed("reset".into())));
     client.effects();
     client.sleep();
     client.input(Input::Connected { id_token: None });
@@ -178,7 +178,7 @@ fn a_wrong_room_is_said_in_the_servers_words() {
 fn while_a_job_runs_the_server_may_stay_away() {
     let mut client = Client::booked();
     client.input(Input::JobRuns(true));
-    client.input(Input::Disconnected { reason: "reset".into() });
+    client.input(Input::Disconnected(Cause::Closed("reset".into())));
     let effects = client.effects();
     assert_eq!(effects[0], Effect::Disconnect);
     assert!(matches!(&effects[1], Effect::Report(Fact::Away { job_runs: true, .. })));
@@ -206,7 +206,7 @@ fn while_a_job_runs_the_server_may_stay_away() {
 fn a_job_is_found_again_by_its_id_once_the_server_is_back() {
     let mut client = Client::booked();
     client.input(Input::JobRuns(true));
-    client.input(Input::Disconnected { reason: "reset".into() });
+    client.input(Input::Disconnected(Cause::Closed("reset".into())));
     client.offer(2, None);
     client.effects();
     client.sleep();
@@ -225,7 +225,7 @@ fn what_was_sent_when_the_line_broke_fails_what_was_not_waits() {
     let mut client = Client::up();
     client.claim(1);
     client.effects();
-    client.input(Input::Disconnected { reason: "reset".into() });
+    client.input(Input::Disconnected(Cause::Closed("reset".into())));
     let lost = Failure::ServerLost(Cause::Closed("reset".into()));
     assert!(client.effects().contains(&Effect::ClaimDone { call: CallId(1), outcome: Err(lost) }));
     client.discover(2);
@@ -270,7 +270,7 @@ fn answers_of_discoveries_are_told_apart_by_their_order() {
         total: None,
         absent: Vec::new(),
     });
-    assert_eq!(client.effects(), [Effect::DiscoverDone { call: CallId(2), outcome: Ok(Vec::new()) }]);
+    assert_eq!(client.effects(), [Effect::DiscoverDone { call: CallId(2), outcome: Ok(Found::default()) }]);
 }
 
 #[test]
@@ -345,6 +345,7 @@ impl Client {
     fn claim(&mut self, call: u64) {
         let request = ClaimRequest {
             filters: Filters::parse(json!({"tags": ["sleap-rtc"]})).unwrap(),
+            count: 1,
             wait_ms: 0,
             lease_ms: 30_000,
             job_id: JobId::new("j1").unwrap(),
@@ -354,7 +355,7 @@ impl Client {
     }
 
     fn discover(&mut self, call: u64) {
-        self.input(Input::Discover { call: CallId(call), filters: Filters::default() });
+        self.input(Input::Discover { call: CallId(call), filters: Filters::default(), absent: false });
     }
 
     fn offer(&mut self, call: u64, id: Option<&str>) {

@@ -117,7 +117,7 @@ fn a_running_job_survives_the_server_and_is_told_in_the_next_register() {
     worker.start("c1").unwrap();
     worker.effects();
     worker.now = worker.now.plus_ms(100_000);
-    worker.input(Input::Disconnected { reason: "reset".into() });
+    worker.input(Input::Disconnected(Cause::Closed("reset".into())));
     let effects = worker.effects();
     assert_eq!(effects[0], Effect::Disconnect);
     assert!(matches!(&effects[1], Effect::Report(Fact::Away { retry_in_ms: 500..=1000, .. })), "{effects:?}");
@@ -150,7 +150,7 @@ fn a_job_that_ends_while_the_server_is_away_is_not_held_any_more() {
     let mut worker = Worker::up();
     worker.lease("c1", 7);
     worker.start("c1").unwrap();
-    worker.input(Input::Disconnected { reason: "reset".into() });
+    worker.input(Input::Disconnected(Cause::Closed("reset".into())));
     worker.input(Input::JobOver { job: job("j1"), kept: true });
     worker.effects();
     worker.sleep();
@@ -210,7 +210,7 @@ fn a_room_that_is_gone_does_not_end_a_running_job() {
     let mut worker = Worker::up();
     worker.lease("c1", 7);
     worker.start("c1").unwrap();
-    worker.input(Input::Disconnected { reason: "reset".into() });
+    worker.input(Input::Disconnected(Cause::Closed("reset".into())));
     let refuse = |worker: &mut Worker| {
         worker.sleep();
         worker.input(Input::Connected { id_token: None });
