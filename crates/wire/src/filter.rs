@@ -206,6 +206,12 @@ impl Filters {
         self.role.as_ref().and_then(Value::as_str)
     }
 
+    /// The tags of which one is enough, if any are asked for: none at all if they are no list.
+    pub fn tags(&self) -> Option<impl Iterator<Item = &str>> {
+        let tags = self.tags.as_ref()?;
+        Some(tags.as_array().into_iter().flatten().filter_map(Value::as_str))
+    }
+
     /// The conditions on properties.
     pub fn terms(&self) -> &[(String, Term)] {
         &self.terms

@@ -95,3 +95,17 @@ fn limits_are_named() {
     assert_eq!(properties.as_deref(), Some("257 properties, at most 256 are allowed"));
     assert!(exceeds(json!({"notes": "x".repeat(limits::METADATA)})).unwrap().starts_with("metadata of 65548 bytes"));
 }
+
+#[test]
+fn what_is_written_follows_every_change_and_no_clone_does() {
+    let mut own = Metadata::from(json!({"tags": ["a"], "properties": {"n": 1}, "x": "é\""}));
+    let before = own.clone();
+    let text = r#"{"properties":{"n":1},"tags":["a"],"x":"é\""}"#;
+    assert_eq!(own.text(), text);
+    own.set_property("n", json!(2));
+    assert_eq!(own.text(), r#"{"properties":{"n":2},"tags":["a"],"x":"é\""}"#);
+    own.merge(Metadata::from(json!({"tags": ["b"], "properties": {"n": null}, "x": 0})));
+    assert_eq!(serde_json::to_string(&own).unwrap(), r#"{"properties":{"n":null},"tags":["a","b"],"x":0}"#);
+    assert_eq!(before.text(), text);
+    assert_eq!(serde_json::to_value(&own).unwrap(), json!({"properties": {"n": null}, "tags": ["a", "b"], "x": 0}));
+}
