@@ -153,6 +153,7 @@ impl JobClient {
         match input {
             ClientInput::LinkUp { link, binding, nonce } => self.link_up(link, binding, nonce, now),
             ClientInput::ConnectFailed { cause, chance } => self.connect_failed(cause, chance, now),
+            ClientInput::WorkerLost { for_ms } => self.worker_lost(for_ms),
             ClientInput::Control { link, text } if self.is_current(link) => self.control(&text, now),
             ClientInput::Bulk { link, data } if self.is_current(link) => self.bulk(&data, now),
             ClientInput::BulkTaken { link, count } if self.is_current(link) => {

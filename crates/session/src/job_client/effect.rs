@@ -86,6 +86,11 @@ pub enum ClientInput {
         /// Any number: spreads the next try.
         chance: u32,
     },
+    /// The room calls the worker lost: no further try can do.
+    WorkerLost {
+        /// For how long it has not heard of it, ms.
+        for_ms: u64,
+    },
     /// A control message came.
     Control {
         /// On which link.

@@ -132,16 +132,32 @@ impl JobClient {
 
     fn give_up(&mut self, now: Time) {
         let for_ms = self.down_since.map_or(0, |since| now.since(since));
-        let cause = self.cause.clone();
         self.say_bye(ByeReason::Done);
+        let cause = self.cause.clone();
+        self.gone(if self.is_accepted() && self.met {
+            ClientError::Lost { for_ms, cause }
+        } else {
+            ClientError::Unreachable { cause }
+        });
+    }
+
+    /// The room has given the worker up, and there is no link: patience is of no use.
+    pub(super) fn worker_lost(&mut self, for_ms: u64) {
+        if self.stage == Stage::Connecting {
+            let cause = self.cause.clone();
+            self.gone(ClientError::Lost { for_ms, cause });
+        }
+    }
+
+    fn gone(&mut self, error: ClientError) {
         self.finish(match self.end.clone() {
             // The job is not lost; only its results are still there and not here.
             Some(terminal) => {
-                let error = TransferError::new(FailCode::TransferFailed, format!("the worker is gone: {cause}"));
+                let text = format!("the worker is gone: {}", self.cause);
+                let error = TransferError::new(FailCode::TransferFailed, text);
                 Outcome::Ended { terminal, results: Some(Err(error)) }
             }
-            None if self.is_accepted() && self.met => Outcome::Failed(ClientError::Lost { for_ms, cause }),
-            None => Outcome::Failed(ClientError::Unreachable { cause }),
+            None => Outcome::Failed(error),
         });
     }
 
