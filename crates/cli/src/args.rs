@@ -1,11 +1,18 @@
 //! The command line, in the words of the person who types it. No secret is ever an argument: other users of a machine see
 //! arguments; tokens come from the environment, a file, or `--token-file`.
 
+mod rooms;
+
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+pub use rooms::{
+    Caller, CleanupArgs, IdentityCommand, RoomArgs, RoomCommand, RoomCreateArgs, RoomDeleteArgs, RoomListArgs,
+    TestRoomArgs, TokenSource,
+};
 
 /// One pool out of a lab's GPU machines: train SLEAP models on a machine that is free.
 ///
@@ -63,7 +70,7 @@ Exit codes are listed in docs/exit-codes.md; 0 means that all went well.";
 pub enum Command {
     /// Run the server: rooms, and who is free in them. It never sees data.
     Server(ServerArgs),
-    /// Make rooms on the server.
+    /// Rooms on the server: make, list, show, extend, delete.
     #[command(subcommand)]
     Room(RoomCommand),
     /// Offer this machine's GPUs to a room.
@@ -85,6 +92,14 @@ pub enum Command {
     /// The program that workers train with.
     #[command(subcommand)]
     Trainer(TrainerCommand),
+    /// A room and a user for one test, gone at its end; printed, secrets too, as JSON.
+    ///
+    /// It waits until its standard input ends, Ctrl-C or SIGTERM; with a command, until that has ended. Room and user are
+    /// anonymous, and go by themselves within two hours if this program cannot delete them.
+    TestRoom(TestRoomArgs),
+    /// Anonymous users on the server.
+    #[command(subcommand)]
+    Identity(IdentityCommand),
 }
 
 /// Which room on which server.
@@ -122,27 +137,6 @@ pub struct ServerArgs {
     /// End when standard input closes, so that a program that started this one never leaves it behind.
     #[arg(long, hide = true)]
     pub until_eof: bool,
-}
-
-/// `room …`.
-#[derive(Debug, Subcommand)]
-pub enum RoomCommand {
-    /// Make a room and print what workers and clients need to join it.
-    Create(RoomCreateArgs),
-}
-
-/// `room create`.
-#[derive(Debug, Args)]
-pub struct RoomCreateArgs {
-    /// Name of the room, e.g. my-lab-gpu-pool.
-    #[arg(long, value_name = "NAME")]
-    pub name: String,
-    /// How long it lives without visitors: 12h, 90d, never.
-    #[arg(long, value_name = "TIME", default_value = "30d", value_parser = ttl)]
-    pub ttl: String,
-    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
 }
 
 /// `worker`.

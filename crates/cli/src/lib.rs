@@ -6,6 +6,7 @@
 
 #[expect(clippy::doc_markdown, reason = "its doc comments are what `--help` prints")]
 pub mod args;
+mod caller;
 pub mod commands;
 mod context;
 mod demo;
@@ -20,6 +21,7 @@ mod notices;
 pub mod printer;
 mod processes;
 pub mod progress;
+pub mod rooms;
 pub mod roster;
 mod sys;
 pub mod text;
@@ -62,7 +64,7 @@ pub fn run() -> ExitCode {
     // What still blocks in the background, such as a name that is being looked up, must not hold the program.
     runtime.shutdown_background();
     match outcome {
-        Ok(exit) => exit.into(),
+        Ok(code) => code,
         Err(error) => {
             printer.error(&error);
             error.exit.into()

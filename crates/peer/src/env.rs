@@ -17,6 +17,10 @@ pub const ENV: &str = "SLEAP_RTC_ENV";
 pub const ROOM_ID: &str = "SLEAP_RTC_ROOM_ID";
 /// The room's password. A secret.
 pub const ROOM_TOKEN: &str = "SLEAP_RTC_ROOM_TOKEN";
+/// The user that `test-room` made: its id token. A secret. Set for the command that it runs, read by nobody of ours.
+pub const ID_TOKEN: &str = "SLEAP_RTC_ID_TOKEN";
+/// The peer id that goes with it. Set for the command that `test-room` runs, read by nobody of ours.
+pub const PEER_ID: &str = "SLEAP_RTC_PEER_ID";
 /// Folder of settings and keys, `~/.sleap-rtc` if unset.
 pub const HOME: &str = "SLEAP_RTC_HOME";
 /// The `sleap-nn` program that workers run. Read by the command line.

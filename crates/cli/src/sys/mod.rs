@@ -57,3 +57,33 @@ pub(crate) async fn terminated() -> io::Result<()> {
     tokio::signal::windows::ctrl_close()?.recv().await;
     Ok(())
 }
+
+/// Asks a program that we have started to end: as Ctrl-C does, or by SIGTERM.
+#[cfg(unix)]
+pub(crate) fn end(child: &mut tokio::process::Child, as_ctrl_c: bool) -> io::Result<()> {
+    use rustix::process::{Pid, Signal, kill_process};
+    let pid = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    // Without an id it has ended.
+    let signal = if as_ctrl_c { Signal::INT } else { Signal::TERM };
+    pid.map_or(Ok(()), |pid| Ok(kill_process(pid, signal)?))
+}
+
+/// Elsewhere a program cannot be asked.
+#[cfg(not(unix))]
+pub(crate) fn end(child: &mut tokio::process::Child, _as_ctrl_c: bool) -> io::Result<()> {
+    child.start_kill()
+}
+
+/// How a program ended, as a shell writes it: its exit code, or 128 and the number of the signal that ended it.
+#[cfg(unix)]
+pub(crate) fn exit_code(status: std::process::ExitStatus) -> u8 {
+    use std::os::unix::process::ExitStatusExt as _;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal));
+    code.and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}
+
+/// How a program ended: its exit code, as far as it fits.
+#[cfg(not(unix))]
+pub(crate) fn exit_code(status: std::process::ExitStatus) -> u8 {
+    status.code().and_then(|code| u8::try_from(code).ok()).unwrap_or(u8::MAX)
+}

@@ -7,6 +7,7 @@ mod errors;
 mod help;
 mod progress;
 mod room;
+mod rooms;
 mod roster;
 mod sandbox;
 mod text;
