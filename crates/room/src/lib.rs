@@ -11,6 +11,7 @@
 //!
 //! The other half of the conversation with sockets is the `server` crate.
 
+mod absent;
 mod claims;
 mod config;
 mod discovery;

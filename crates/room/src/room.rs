@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use sleap_rtc_wire::record::RoomRecord;
+use sleap_rtc_wire::record::{RoomRecord, WorkerRecord};
 use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, PeerId, Time, ToPeer};
 
+use crate::absent::Absent;
 use crate::joining::Joining;
 use crate::lifetime::Lifetime;
 use crate::presence::{Joined, Presence};
@@ -19,6 +20,7 @@ pub struct Room {
     pub(crate) presence: Presence,
     pub(crate) joining: Joining,
     pub(crate) claims: Claims,
+    pub(crate) absent: Absent,
     pub(crate) lifetime: Lifetime,
     effects: VecDeque<Effect>,
     last_ticket: u64,
@@ -38,15 +40,16 @@ pub struct Stats {
 }
 
 impl Room {
-    /// A room from its record as the store has it. The epoch is raised by one, and the first effect persists that; no claim is
-    /// granted before it is committed. Presence starts empty: peers register again, with what they hold.
-    pub fn load(record: RoomRecord, config: RoomConfig, now: Time) -> Self {
+    /// A room from its record and its workers as the store has them. The epoch is raised by one, and the first effect persists
+    /// that; no claim is granted before it is committed. Presence starts empty: peers register again, with what they hold.
+    pub fn load(record: RoomRecord, workers: Vec<WorkerRecord>, config: RoomConfig, now: Time) -> Self {
         let mut room = Self {
             record,
             config,
             presence: Presence::default(),
             joining: Joining::default(),
             claims: Claims::default(),
+            absent: Absent::load(workers, now),
             lifetime: Lifetime::default(),
             effects: VecDeque::new(),
             last_ticket: 0,

@@ -63,7 +63,8 @@ impl Registry {
                 return Ok(Some(cell));
             }
             let Some(record) = self.context.store.room(room).await? else { return Ok(None) };
-            let cell = RoomCell::load(record, &self.context);
+            let workers = self.context.store.workers(room).await?;
+            let cell = RoomCell::load(record, workers, &self.context);
             self.tables().cells.insert(room.clone(), cell.clone());
             tracing::debug!(%room, "room loaded");
             Ok(Some(cell))

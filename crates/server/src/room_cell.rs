@@ -8,7 +8,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use sleap_rtc_room::{Admission, Answer, Call, Input, Room};
-use sleap_rtc_wire::record::RoomRecord;
+use sleap_rtc_wire::record::{RoomRecord, WorkerRecord};
 use sleap_rtc_wire::signal::Register;
 use sleap_rtc_wire::{ConnId, FromPeer, MemberId, PeerId, Time};
 use tokio::sync::{Notify, oneshot};
@@ -44,9 +44,9 @@ pub(crate) struct PeerPlace {
 }
 
 impl RoomCell {
-    pub(crate) fn load(record: RoomRecord, context: &Arc<Context>) -> Arc<Self> {
+    pub(crate) fn load(record: RoomRecord, workers: Vec<WorkerRecord>, context: &Arc<Context>) -> Arc<Self> {
         let now = context.now();
-        let room = Room::load(record, context.config.room.clone(), now);
+        let room = Room::load(record, workers, context.config.room.clone(), now);
         let hands = Hands::new(room, context.clone());
         let writer = Writer { hands, is_writing: false, armed: None, used_at: now };
         let rearm = Arc::new(Notify::new());

@@ -26,7 +26,7 @@ impl Desk {
     }
 
     pub(crate) fn with(record: RoomRecord, config: RoomConfig) -> Self {
-        let mut desk = Self { room: Room::load(record, config, START), now: START };
+        let mut desk = Self { room: Room::load(record, Vec::new(), config, START), now: START };
         desk.settle();
         desk
     }

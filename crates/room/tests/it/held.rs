@@ -170,7 +170,7 @@ fn a_restart_keeps_what_was_committed_and_fences_grow() {
     let mut desk = Desk::new();
     let (c1, _) = (desk.client("c1", 1), desk.worker("w1", 2));
     let before = desk.claimed(c1, claim("r1")).fence;
-    let mut room = Room::load(desk.room.record().clone(), RoomConfig::default(), desk.now);
+    let mut room = Room::load(desk.room.record().clone(), Vec::new(), RoomConfig::default(), desk.now);
     let Some(Effect::Persist { .. }) = room.next_effect() else { panic!("the epoch is written first") };
     desk.room = room;
     desk.go(sleap_rtc_room::Input::Persisted(sleap_rtc_room::Ticket(1)));

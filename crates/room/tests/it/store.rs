@@ -128,7 +128,7 @@ fn an_id_that_was_taken_meanwhile_is_refused() {
 
 /// A room whose first write is still to come.
 fn loading() -> Desk {
-    Desk { room: Room::load(record(RoomKind::Named), RoomConfig::default(), START), now: START }
+    Desk { room: Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), START), now: START }
 }
 
 #[track_caller]

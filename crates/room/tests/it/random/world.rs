@@ -52,7 +52,7 @@ impl World {
         let now = desk::START;
         let programs = vec![Program { status: "available".to_owned(), ..Program::default() }; PEERS];
         let mut world = Self {
-            room: Room::load(stored.clone(), RoomConfig::default(), now),
+            room: Room::load(stored.clone(), Vec::new(), RoomConfig::default(), now),
             now,
             stored,
             writes: VecDeque::new(),
@@ -280,7 +280,7 @@ impl World {
         for program in &mut self.programs {
             (program.conn, program.registered) = (None, None);
         }
-        self.room = Room::load(self.stored.clone(), RoomConfig::default(), self.now);
+        self.room = Room::load(self.stored.clone(), Vec::new(), RoomConfig::default(), self.now);
         self.drain();
     }
 
