@@ -172,7 +172,8 @@ impl Room {
         let slot =
             Slot::leased(grant.clone(), claim.request_id.clone(), Some(client.member.clone()), true, worker_member);
         let claimed = self.claimed(&worker_id, &slot);
-        self.claims.insert(worker_id, slot);
+        self.claims.insert(worker_id.clone(), slot);
+        self.reindex(&worker_id);
         self.send(worker_conn, ToPeer::ClaimGranted(grant));
         self.send(client_conn, ToPeer::Claimed(claimed));
         self.report(Fact::Granted);
@@ -184,6 +185,7 @@ impl Room {
             && self.claims.slot(&worker).is_some_and(|slot| !slot.is_used())
         {
             self.claims.set_used(&worker, now);
+            self.reindex(&worker);
         }
     }
 
@@ -228,6 +230,7 @@ impl Room {
     /// Takes the claim off a worker; those who are connected and take part in claims are told.
     pub(crate) fn end_claim(&mut self, worker: &PeerId, reason: EndReason, tell: Tell) {
         let Some(slot) = self.claims.remove(worker) else { return };
+        self.reindex(worker);
         let ended = ToPeer::ClaimEnded(ClaimEnded { claim_id: slot.grant.claim_id.clone(), reason });
         let client = self.presence.by_id(&slot.grant.client).and_then(|joined| self.presence.get(joined));
         let client = client.filter(|peer| peer.claims && Some(&peer.member) == slot.client_member.as_ref());
@@ -246,12 +249,12 @@ impl Room {
 
     /// What a worker said of itself under a claim (`reserved`, `busy`) was about the claim. Any other word stays.
     fn set_available(&mut self, joined: Joined) {
-        let Some(peer) = self.presence.get_mut(joined) else { return };
+        let Some(peer) = self.presence.get(joined) else { return };
         let status = peer.metadata.property("status").and_then(serde_json::Value::as_str);
         if matches!(status, Some("reserved" | "busy")) {
             let mut metadata = peer.metadata.clone();
             metadata.set_property("status", "available".into());
-            peer.set_metadata(metadata);
+            self.presence.set_metadata(joined, metadata);
         }
     }
 

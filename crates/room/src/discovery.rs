@@ -1,11 +1,13 @@
-//! Who is found. Only the asker's room, never the asker, in the order of joining.
+//! Who is found. Only the asker's room, never the asker, in the order of joining unless something else is asked for.
 
 use sleap_rtc_wire::filter::Rank;
 use sleap_rtc_wire::signal::{Discover, PeerEntry};
-use sleap_rtc_wire::{Filters, Metadata, ToPeer, limits};
+use sleap_rtc_wire::{Filters, ToPeer, limits};
 
 use crate::Room;
-use crate::presence::{Joined, Peer};
+use crate::index::Candidates;
+use crate::peer::Peer;
+use crate::peers::{Joined, Presence};
 
 /// What an answer may weigh, bytes: below the frame's limit, with room for the frame's own keys.
 const ANSWER: usize = limits::FRAME - 4096;
@@ -18,79 +20,93 @@ impl Room {
         if !self.speaks_as(joined, &discover.from_peer_id, None) {
             return;
         }
-        let mut found = self.find(&discover.filters, joined);
-        self.sort(&discover.filters, &mut found);
-        found.truncate(discover.filters.limit().unwrap_or(usize::MAX));
+        let found = self.find(&discover.filters, joined);
         let mut room_left = ANSWER;
-        let peers: Vec<PeerEntry> = found
-            .into_iter()
-            .map_while(|peer| {
-                room_left = room_left.checked_sub(weight(peer))?;
-                Some(self.entry(peer))
-            })
-            .collect();
+        let fits = |peer: &&Peer| {
+            let left = room_left.checked_sub(weight(peer));
+            room_left = left.unwrap_or(0);
+            left.is_some()
+        };
+        let peers: Vec<PeerEntry> = found.iter().copied().take_while(fits).map(entry).collect();
         let Some(asker) = self.presence.get(joined) else { return };
         let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
-        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total: None, absent: Vec::new() });
+        let total = (count < found.len()).then_some(found.len());
+        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total, absent: Vec::new() });
     }
 
+    /// Who is meant, the best matches first, no more than are asked for.
     fn find(&self, filters: &Filters, asker: Joined) -> Vec<&Peer> {
-        self.presence
-            .with_role(filters.role())
-            .filter(|(joined, peer)| *joined != asker && self.matches(filters, peer))
-            .map(|(_, peer)| peer)
-            .collect()
-    }
-
-    fn sort(&self, filters: &Filters, found: &mut [&Peer]) {
-        if let Some(name) = filters.sort() {
-            found.sort_by(|a, b| filters.order(self.rank(a, name), self.rank(b, name)));
-        } else if filters.role() == Some(WORKER) {
-            // A program that takes the first of equals gets a free one.
-            found.sort_by_cached_key(|peer| !self.is_free(peer));
+        let most = filters.limit().unwrap_or(usize::MAX);
+        let candidates = self.presence.candidates(filters.role(), filters, &[]);
+        let search = Search { presence: &self.presence, filters, asker };
+        if let Some(property) = filters.sort() {
+            return search.sorted(&candidates, property, most);
         }
-    }
-
-    fn rank<'a>(&'a self, peer: &'a Peer, property: &str) -> Option<Rank<'a>> {
-        let shown = self.claims.slot(&peer.id).and_then(|slot| slot.shown(property));
-        Rank::of(shown.or_else(|| peer.metadata.property(property))?)
-    }
-
-    /// Whether a filter means a peer, whose status is what the room knows to be true.
-    pub(crate) fn matches(&self, filters: &Filters, peer: &Peer) -> bool {
-        let slot = self.claims.slot(&peer.id);
-        filters.matches_with(&peer.role, &peer.metadata, |name| slot.and_then(|slot| slot.shown(name)))
-    }
-
-    /// Whether a worker says that it is free and no claim is on it.
-    pub(crate) fn is_free(&self, peer: &Peer) -> bool {
-        peer.role == WORKER && peer.says_available() && self.claims.slot(&peer.id).is_none()
-    }
-
-    /// A peer's metadata as everybody sees it.
-    pub(crate) fn shown_metadata(&self, peer: &Peer) -> Metadata {
-        let mut metadata = peer.metadata.clone();
-        if let Some(slot) = self.claims.slot(&peer.id) {
-            slot.show(&mut metadata);
+        if filters.role() == Some(WORKER) {
+            return search.free_first(&candidates, most);
         }
-        metadata
-    }
-
-    fn entry(&self, peer: &Peer) -> PeerEntry {
-        PeerEntry {
-            peer_id: peer.id.clone(),
-            role: peer.role.clone(),
-            metadata: self.shown_metadata(peer),
-            connected_at: seconds(peer.connected_at),
-            was_silent_ms: None,
-        }
+        search.among(candidates.iter()).take(most).collect()
     }
 }
 
-/// No less than the bytes of a peer's entry: its keys, times and a claim's properties take below 400, and JSON writes a
-/// byte of a text in at most six (`\u0000`).
+struct Search<'a, 'f> {
+    presence: &'a Presence,
+    filters: &'f Filters,
+    asker: Joined,
+}
+
+impl<'a> Search<'a, '_> {
+    /// Those who are meant.
+    fn among(&self, peers: impl Iterator<Item = Joined>) -> impl Iterator<Item = &'a Peer> {
+        peers
+            .filter(|joined| *joined != self.asker)
+            .filter_map(|joined| self.presence.get(joined))
+            .filter(|peer| peer.matches(self.filters))
+    }
+
+    /// A program that takes the first of equals gets a free one.
+    fn free_first(&self, candidates: &Candidates<'_>, most: usize) -> Vec<&'a Peer> {
+        let free = self.presence.free();
+        // Whichever is fewer to look at: the free ones that match, or the matches that are free.
+        let mut found: Vec<&Peer> = if free.len() <= candidates.len() {
+            self.among(free.iter().copied()).take(most).collect()
+        } else {
+            self.among(candidates.iter()).filter(|peer| peer.is_free()).take(most).collect()
+        };
+        let taken = self.among(candidates.iter()).filter(|peer| !peer.is_free());
+        found.extend(taken.take(most - found.len()));
+        found
+    }
+
+    /// By a property; equals in the order of joining.
+    fn sorted(&self, candidates: &Candidates<'_>, property: &str, most: usize) -> Vec<&'a Peer> {
+        let rank = |peer: &'a Peer| peer.property(property).and_then(Rank::of);
+        let found = self.among(candidates.iter()).enumerate();
+        let mut found: Vec<_> = found.map(|(place, peer)| (rank(peer), place, peer)).collect();
+        let order = |a: &(_, usize, _), b: &(_, usize, _)| self.filters.order(a.0, b.0).then(a.1.cmp(&b.1));
+        if most < found.len() {
+            found.select_nth_unstable_by(most, order);
+            found.truncate(most);
+        }
+        found.sort_unstable_by(order);
+        found.into_iter().map(|(.., peer)| peer).collect()
+    }
+}
+
+fn entry(peer: &Peer) -> PeerEntry {
+    PeerEntry {
+        peer_id: peer.id.clone(),
+        role: peer.role.clone(),
+        metadata: peer.shown_metadata().clone(),
+        connected_at: seconds(peer.connected_at),
+        was_silent_ms: None,
+    }
+}
+
+/// No less than the bytes of a peer's entry: its keys and times take below 200, and JSON writes a byte of a text in at most
+/// six (`\u0000`), one of a peer id in at most two.
 fn weight(peer: &Peer) -> usize {
-    400 + 2 * peer.id.as_str().len() + 6 * peer.role.len() + peer.bytes
+    200 + 2 * peer.id.as_str().len() + 6 * peer.role.len() + peer.shown_metadata().text().len()
 }
 
 /// Unix seconds with a fraction, as old programs write times.

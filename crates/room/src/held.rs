@@ -41,6 +41,7 @@ impl Room {
         self.claims.set_away(worker, false);
         if held.state == HeldState::Used && self.claims.slot(worker).is_some_and(|slot| !slot.is_used()) {
             self.claims.set_used(worker, since(held, now));
+            self.reindex(worker);
         }
     }
 
@@ -73,7 +74,9 @@ impl Room {
         if held.state == HeldState::Used {
             slot.set_used(used_since);
         }
-        self.claims.insert(peer.id.clone(), slot);
+        let worker = peer.id.clone();
+        self.claims.insert(worker.clone(), slot);
+        self.reindex(&worker);
     }
 
     fn tell_lost(&mut self, joined: Joined, held: HeldClaim) {

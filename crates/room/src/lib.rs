@@ -17,11 +17,14 @@ mod config;
 mod discovery;
 mod effect;
 mod held;
+mod index;
 mod input;
 #[cfg(debug_assertions)]
 mod invariants;
 mod joining;
 mod lifetime;
+mod peer;
+mod peers;
 mod presence;
 mod relay;
 mod room;

@@ -1,169 +1,17 @@
-//! Who is here: peers by id, connection and role, in the order of joining.
-
-use std::collections::{BTreeMap, BTreeSet};
+//! How peers come, go and change.
 
 use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
-use sleap_rtc_wire::{CLAIMS, Code, ConnId, MemberId, Metadata, PeerId, PublicKey, Time, ToPeer};
+use sleap_rtc_wire::{CLAIMS, Code, ConnId, PeerId, Time, ToPeer};
 
 use crate::discovery::WORKER;
 use crate::held::held_claims;
+pub(crate) use crate::peer::Peer;
+use crate::peer::Shown;
+pub(crate) use crate::peers::Joined;
 use crate::{Admission, CloseReason, Effect, Fact, Room};
-
-/// Names a registration: later ones are higher, so that this is the order of joining too.
-pub(crate) type Joined = u64;
 
 /// The role that hears nothing it did not ask for.
 const CLIENT: &str = "client";
-
-/// One registered peer.
-#[derive(Debug)]
-pub(crate) struct Peer {
-    pub(crate) id: PeerId,
-    pub(crate) conn: ConnId,
-    pub(crate) member: MemberId,
-    pub(crate) key: Option<PublicKey>,
-    pub(crate) role: String,
-    /// Takes part in claims.
-    pub(crate) claims: bool,
-    /// What it says of itself; a claim on it speaks before its `status`.
-    pub(crate) metadata: Metadata,
-    /// Of the metadata as JSON.
-    pub(crate) bytes: usize,
-    pub(crate) connected_at: Time,
-    /// Counter of the last claim on it, 0: none since it registered.
-    pub(crate) last_granted: u64,
-    next_ping: Option<Time>,
-}
-
-impl Peer {
-    /// Whether its own word is that it takes work.
-    pub(crate) fn says_available(&self) -> bool {
-        self.metadata.property("status").and_then(serde_json::Value::as_str) == Some("available")
-    }
-
-    pub(crate) fn set_metadata(&mut self, metadata: Metadata) {
-        self.bytes = serde_json::to_string(&metadata).map_or(0, |text| text.len());
-        self.metadata = metadata;
-    }
-}
-
-/// All registered peers.
-#[derive(Debug, Default)]
-pub(crate) struct Presence {
-    peers: BTreeMap<Joined, Peer>,
-    by_id: BTreeMap<PeerId, Joined>,
-    by_conn: BTreeMap<ConnId, Joined>,
-    by_role: BTreeMap<String, BTreeSet<Joined>>,
-    /// How many connections a member has here.
-    members: BTreeMap<MemberId, usize>,
-    pings: BTreeSet<(Time, Joined)>,
-    last: Joined,
-}
-
-impl Presence {
-    pub(crate) fn get(&self, joined: Joined) -> Option<&Peer> {
-        self.peers.get(&joined)
-    }
-
-    pub(crate) fn get_mut(&mut self, joined: Joined) -> Option<&mut Peer> {
-        self.peers.get_mut(&joined)
-    }
-
-    pub(crate) fn by_id(&self, id: &PeerId) -> Option<Joined> {
-        self.by_id.get(id).copied()
-    }
-
-    pub(crate) fn by_conn(&self, conn: ConnId) -> Option<Joined> {
-        self.by_conn.get(&conn).copied()
-    }
-
-    pub(crate) fn has_member(&self, member: &MemberId) -> bool {
-        self.members.contains_key(member)
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.peers.len()
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.peers.is_empty()
-    }
-
-    /// All peers in the order of joining, or those of one role.
-    pub(crate) fn with_role(&self, role: Option<&str>) -> Box<dyn Iterator<Item = (Joined, &Peer)> + '_> {
-        match role {
-            None => Box::new(self.peers.iter().map(|(joined, peer)| (*joined, peer))),
-            Some(role) => Box::new(
-                self.by_role
-                    .get(role)
-                    .into_iter()
-                    .flatten()
-                    .filter_map(|joined| self.peers.get(joined).map(|peer| (*joined, peer))),
-            ),
-        }
-    }
-
-    pub(crate) fn count_by_role(&self) -> BTreeMap<String, usize> {
-        self.by_role.iter().map(|(role, peers)| (role.clone(), peers.len())).collect()
-    }
-
-    fn insert(&mut self, peer: Peer) -> Joined {
-        self.last += 1;
-        let joined = self.last;
-        self.by_id.insert(peer.id.clone(), joined);
-        self.by_conn.insert(peer.conn, joined);
-        self.by_role.entry(peer.role.clone()).or_default().insert(joined);
-        *self.members.entry(peer.member.clone()).or_default() += 1;
-        if let Some(at) = peer.next_ping {
-            self.pings.insert((at, joined));
-        }
-        self.peers.insert(joined, peer);
-        joined
-    }
-
-    fn remove(&mut self, joined: Joined) -> Option<Peer> {
-        let peer = self.peers.remove(&joined)?;
-        self.by_id.remove(&peer.id);
-        self.by_conn.remove(&peer.conn);
-        if let Some(peers) = self.by_role.get_mut(&peer.role) {
-            peers.remove(&joined);
-            if peers.is_empty() {
-                self.by_role.remove(&peer.role);
-            }
-        }
-        if let Some(count) = self.members.get_mut(&peer.member) {
-            *count -= 1;
-            if *count == 0 {
-                self.members.remove(&peer.member);
-            }
-        }
-        if let Some(at) = peer.next_ping {
-            self.pings.remove(&(at, joined));
-        }
-        Some(peer)
-    }
-
-    pub(crate) fn next_ping(&self) -> Option<Time> {
-        self.pings.first().map(|(at, _)| *at)
-    }
-
-    /// The connection whose ping is due, if any; its next one is then planned.
-    fn take_due_ping(&mut self, now: Time, every_ms: u64) -> Option<ConnId> {
-        let (at, joined) = self.pings.first().copied().filter(|(at, _)| *at <= now)?;
-        self.pings.remove(&(at, joined));
-        let peer = self.peers.get_mut(&joined)?;
-        let next = now.plus_ms(every_ms);
-        peer.next_ping = Some(next);
-        self.pings.insert((next, joined));
-        Some(peer.conn)
-    }
-
-    #[cfg(debug_assertions)]
-    pub(crate) fn check(&self) {
-        debug_assert_eq!(self.peers.len(), self.by_id.len(), "one peer an id");
-        debug_assert_eq!(self.peers.len(), self.by_conn.len(), "one peer a connection");
-    }
-}
 
 /// A registration that has passed every check.
 pub(crate) struct Newcomer {
@@ -209,22 +57,23 @@ impl Room {
         register: &sleap_rtc_wire::signal::Register,
         now: Time,
     ) -> Joined {
-        let mut peer = Peer {
+        let peer = Peer {
             id: id.clone(),
             conn,
             member: admission.member,
             key: admission.key,
             role: register.role.clone(),
             claims: register.features.iter().any(|feature| feature == CLAIMS),
-            metadata: Metadata::default(),
-            bytes: 0,
+            metadata: register.metadata.clone(),
             connected_at: now,
             last_granted: 0,
             next_ping: (register.role != CLIENT).then(|| now.plus_ms(self.config.ping_ms)),
+            shown: None,
+            free_as: None,
         };
-        peer.set_metadata(register.metadata.clone());
         let fact = Fact::Registered { peer: id.clone(), role: peer.role.clone(), member: peer.member.clone(), conn };
         let joined = self.presence.insert(peer);
+        self.show_claim(joined);
         self.report(fact);
         joined
     }
@@ -244,6 +93,21 @@ impl Room {
             features: vec![CLAIMS.to_owned()],
             expires_at: self.record.expires_at.map(Time::unix_seconds),
         }
+    }
+
+    /// What a claim says of its worker is what everybody sees from now on: to be called whenever a claim is put on a worker, is
+    /// changed, or is taken off.
+    pub(crate) fn reindex(&mut self, worker: &PeerId) {
+        if let Some(joined) = self.presence.by_id(worker) {
+            self.show_claim(joined);
+        }
+    }
+
+    fn show_claim(&mut self, joined: Joined) {
+        let Some(peer) = self.presence.get(joined) else { return };
+        let slot = self.claims.slot(&peer.id);
+        let shown = slot.map(|slot| Shown::new(slot.shown().to_vec()));
+        self.presence.show(joined, shown);
     }
 
     /// Takes a peer out of the room, and nothing else.
@@ -281,7 +145,7 @@ impl Room {
         }
         let Some(peer) = self.presence.get(joined) else { return };
         let conn = peer.conn;
-        if update.condition.as_ref().is_some_and(|condition| !self.matches(condition, peer)) {
+        if update.condition.as_ref().is_some_and(|condition| !peer.matches(condition)) {
             return self.refuse(conn, Code::Conflict, "the condition of the update does not hold", request_id);
         }
         let mut merged = peer.metadata.clone();
@@ -289,11 +153,8 @@ impl Room {
         if let Some(text) = merged.exceeds() {
             return self.refuse(conn, Code::TooLarge, text, request_id);
         }
-        if let Some(peer) = self.presence.get_mut(joined) {
-            peer.set_metadata(merged);
-        }
-        let Some(peer) = self.presence.get(joined) else { return };
-        let metadata = self.shown_metadata(peer);
+        self.presence.set_metadata(joined, merged);
+        let Some(metadata) = self.presence.get(joined).map(|peer| peer.shown_metadata().clone()) else { return };
         self.send(conn, ToPeer::MetadataUpdated { peer_id: update.peer_id, metadata, request_id: update.request_id });
     }
 

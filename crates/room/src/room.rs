@@ -8,7 +8,7 @@ use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, PeerId, Time, ToPeer};
 use crate::absent::Absent;
 use crate::joining::Joining;
 use crate::lifetime::Lifetime;
-use crate::presence::{Joined, Presence};
+use crate::peers::{Joined, Presence};
 use crate::slot::Claims;
 use crate::{Answer, Call, CallId, Effect, Fact, Input, RoomConfig, Ticket};
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sleap_rtc_wire::claim::ClaimGranted;
-use sleap_rtc_wire::{ClaimId, Fence, MemberId, Metadata, PeerId, Time};
+use sleap_rtc_wire::{ClaimId, Fence, MemberId, PeerId, Time};
 
 use crate::discovery::seconds;
 
@@ -63,14 +63,8 @@ impl Slot {
     }
 
     /// What the claim says of its worker, before the worker's own word.
-    pub(crate) fn shown(&self, property: &str) -> Option<&Value> {
-        self.shown.iter().find(|(name, _)| *name == property).map(|(_, value)| value)
-    }
-
-    pub(crate) fn show(&self, metadata: &mut Metadata) {
-        for (name, value) in &self.shown {
-            metadata.set_property(name, value.clone());
-        }
+    pub(crate) fn shown(&self) -> &[(&'static str, Value)] {
+        &self.shown
     }
 
     /// When it ends by itself.

@@ -1,0 +1,95 @@
+//! One registered peer, and what others see of it.
+
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use sleap_rtc_wire::{ConnId, Filters, MemberId, Metadata, PeerId, PublicKey, Time};
+
+use crate::discovery::WORKER;
+
+/// One registered peer.
+#[derive(Debug)]
+pub(crate) struct Peer {
+    pub(crate) id: PeerId,
+    pub(crate) conn: ConnId,
+    pub(crate) member: MemberId,
+    pub(crate) key: Option<PublicKey>,
+    pub(crate) role: String,
+    /// Takes part in claims.
+    pub(crate) claims: bool,
+    /// What it says of itself. Changed through [`crate::presence::Presence`], which keeps the index true.
+    pub(crate) metadata: Metadata,
+    pub(crate) connected_at: Time,
+    /// Counter of the last claim on it, 0: none since it registered.
+    pub(crate) last_granted: u64,
+    pub(crate) next_ping: Option<Time>,
+    /// What the claim on it says, if there is one.
+    pub(crate) shown: Option<Box<Shown>>,
+    /// With which `last_granted` it is among the free ones, if it is.
+    pub(crate) free_as: Option<u64>,
+}
+
+/// What a claim says of its worker, before the worker's own word.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    values: Vec<(&'static str, Value)>,
+    /// The worker's metadata with these values in it, once somebody has asked for it.
+    metadata: OnceLock<Metadata>,
+}
+
+impl Shown {
+    pub(crate) fn new(values: Vec<(&'static str, Value)>) -> Self {
+        Self { values, metadata: OnceLock::new() }
+    }
+
+    pub(crate) fn values(&self) -> impl Iterator<Item = (&'static str, &Value)> {
+        self.values.iter().map(|(name, value)| (*name, value))
+    }
+
+    pub(crate) fn value(&self, property: &str) -> Option<&Value> {
+        self.values.iter().find(|(name, _)| *name == property).map(|(_, value)| value)
+    }
+
+    /// The worker's own word has changed.
+    pub(crate) fn forget_metadata(&mut self) {
+        self.metadata.take();
+    }
+}
+
+impl Peer {
+    /// Whether its own word is that it takes work.
+    fn says_available(&self) -> bool {
+        self.metadata.property("status").and_then(Value::as_str) == Some("available")
+    }
+
+    /// Whether it is a worker that says that it is free, and no claim is on it.
+    pub(crate) fn is_free(&self) -> bool {
+        self.role == WORKER && self.shown.is_none() && self.says_available()
+    }
+
+    /// One property as everybody sees it.
+    pub(crate) fn property(&self, name: &str) -> Option<&Value> {
+        self.claimed(name).or_else(|| self.metadata.property(name))
+    }
+
+    fn claimed(&self, name: &str) -> Option<&Value> {
+        self.shown.as_ref().and_then(|shown| shown.value(name))
+    }
+
+    /// Its metadata as everybody sees it.
+    pub(crate) fn shown_metadata(&self) -> &Metadata {
+        let Some(shown) = &self.shown else { return &self.metadata };
+        shown.metadata.get_or_init(|| {
+            let mut metadata = self.metadata.clone();
+            for (name, value) in shown.values() {
+                metadata.set_property(name, value.clone());
+            }
+            metadata
+        })
+    }
+
+    /// Whether a filter means it, whose status is what the room knows to be true.
+    pub(crate) fn matches(&self, filters: &Filters) -> bool {
+        filters.matches_with(&self.role, &self.metadata, |name| self.claimed(name))
+    }
+}
