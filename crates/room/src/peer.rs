@@ -3,6 +3,7 @@
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::{ConnId, Filters, MemberId, Metadata, PeerId, PublicKey, Time};
 
 use crate::discovery::WORKER;
@@ -64,7 +65,8 @@ impl Peer {
 
     /// Whether it is a worker that says that it is free, and no claim is on it.
     pub(crate) fn is_free(&self) -> bool {
-        self.role == WORKER && self.shown.is_none() && self.says_available()
+        let is_claimed = self.shown.is_some() && !mutation::on(Mutation::ClaimedIsFree);
+        self.role == WORKER && !is_claimed && self.says_available()
     }
 
     /// One property as everybody sees it.

@@ -1,5 +1,6 @@
 //! How peers come, go and change.
 
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{CLAIMS, Code, ConnId, PeerId, Time, ToPeer};
 
@@ -106,7 +107,8 @@ impl Room {
     fn show_claim(&mut self, joined: Joined) {
         let Some(peer) = self.presence.get(joined) else { return };
         let slot = self.claims.slot(&peer.id);
-        let shown = slot.map(|slot| Shown::new(slot.shown().to_vec()));
+        let is_silent = mutation::on(Mutation::StatusNotWithClaim);
+        let shown = slot.map(|slot| Shown::new(if is_silent { Vec::new() } else { slot.shown().to_vec() }));
         self.presence.show(joined, shown);
     }
 
