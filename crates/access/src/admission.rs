@@ -1,5 +1,7 @@
 //! Who comes into a room: the checks of `register`, in the order and the words of the deployed server.
 
+use std::net::IpAddr;
+
 use sleap_rtc_wire::record::{IdentityRecord, RoomRecord};
 use sleap_rtc_wire::signal::Register;
 use sleap_rtc_wire::{Code, ErrorFrame, MemberId, PeerId, PublicKey, Time};
@@ -98,6 +100,22 @@ pub fn admit(
         return Err(Refusal::RoomExpired);
     }
     Ok(Admitted { member: identity.member.clone(), key: identity.key, fallback_peer_id: None })
+}
+
+/// A peer's identity, as far as its name in a room is concerned.
+#[derive(Clone, Copy, Debug)]
+pub struct Named {
+    /// Whether it is anonymous: whoever signs in anew is somebody else.
+    pub anonymous: bool,
+    /// Where it comes from; `None` behind a proxy that is not trusted.
+    pub address: Option<IpAddr>,
+}
+
+/// Whether `newcomer` may take the name of a connected peer of somebody else. A deployed worker whose link broke signs in anew,
+/// as somebody else, and comes under its old name before the server knows that the old connection is dead. Nobody who has a key
+/// can lose or take a name this way.
+pub fn may_take_name(holder: Named, newcomer: Named) -> bool {
+    holder.anonymous && newcomer.anonymous && holder.address.is_some() && holder.address == newcomer.address
 }
 
 fn without_id_token(register: &Register) -> Refusal {

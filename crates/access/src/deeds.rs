@@ -59,13 +59,16 @@ pub enum Denied {
     /// It is known who it is, and that is not enough.
     #[error("neither the room's creator, nor a member of it, nor its token")]
     Forbidden,
+    /// Nothing but the operator's secret would do.
+    #[error("the address that this call comes from is not known for sure, so it needs the operator's secret")]
+    NoAddress,
 }
 
 impl Denied {
     /// For a program.
     pub const fn code(self) -> Code {
         match self {
-            Self::Unauthenticated => Code::AuthFailed,
+            Self::Unauthenticated | Self::NoAddress => Code::AuthFailed,
             Self::Forbidden => Code::Forbidden,
         }
     }
@@ -73,7 +76,7 @@ impl Denied {
     /// The HTTP status.
     pub const fn status(self) -> u16 {
         match self {
-            Self::Unauthenticated => 401,
+            Self::Unauthenticated | Self::NoAddress => 401,
             Self::Forbidden => 403,
         }
     }
@@ -98,6 +101,42 @@ pub fn may_delete_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Den
 pub fn may_delete_peer(room: &RoomRecord, peer: Option<&MemberId>, caller: &Caller<'_>) -> Result<(), Denied> {
     let is_peer = caller.member.is_some() && caller.member == peer;
     decide(caller, is_peer || owns(room, caller))
+}
+
+/// Whether the caller may see the room: those who belong to it, and the operator. An address tells nothing about whom a room's
+/// state is for.
+pub fn may_see_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Denied> {
+    let belongs = caller.member.is_some() && (caller.belongs || caller.member == Some(&room.created_by));
+    if belongs || caller.power == Power::Operator {
+        Ok(())
+    } else if caller.member.is_none() {
+        Err(Denied::Unauthenticated)
+    } else {
+        Err(Denied::Forbidden)
+    }
+}
+
+/// Whether the caller may see the room's password: who made it, and the operator.
+pub fn may_see_token(room: &RoomRecord, caller: &Caller<'_>) -> bool {
+    caller.power == Power::Operator || caller.member == Some(&room.created_by)
+}
+
+/// Whose anonymous identities a clean-up reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Everybody's.
+    All,
+    /// Those that signed in from the caller's own address.
+    SameAddress,
+}
+
+/// Whose anonymous identities the caller may clean up. `has_address`: whether its address is its own, and not that of a proxy.
+pub fn may_clean_up(power: Power, has_address: bool) -> Result<Reach, Denied> {
+    match (power, has_address) {
+        (Power::Operator, _) => Ok(Reach::All),
+        (Power::None | Power::OpenDeletes, true) => Ok(Reach::SameAddress),
+        (Power::None | Power::OpenDeletes, false) => Err(Denied::NoAddress),
+    }
 }
 
 fn owns(room: &RoomRecord, caller: &Caller<'_>) -> bool {

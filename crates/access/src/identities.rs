@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::{ConnId, MemberId, RoomId, Time};
 
 /// The anonymous identities that have connections or had them lately.
@@ -16,6 +17,10 @@ pub struct IdentityLifetimes {
     /// Who has been in a room since it was first connected.
     visitors: BTreeMap<RoomId, BTreeSet<MemberId>>,
     due: BTreeSet<(Time, MemberId)>,
+    /// Registrations that are under way.
+    arriving: BTreeMap<MemberId, usize>,
+    /// Those that are being forgotten.
+    leaving: BTreeSet<MemberId>,
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +34,14 @@ struct Life {
 impl IdentityLifetimes {
     /// `grace_ms`: how long an identity outlives its last connection.
     pub fn new(grace_ms: u64) -> Self {
-        Self { grace_ms, lives: BTreeMap::new(), visitors: BTreeMap::new(), due: BTreeSet::new() }
+        Self {
+            grace_ms,
+            lives: BTreeMap::new(),
+            visitors: BTreeMap::new(),
+            due: BTreeSet::new(),
+            arriving: BTreeMap::new(),
+            leaving: BTreeSet::new(),
+        }
     }
 
     /// An anonymous identity registered in a room on this connection.
@@ -68,6 +80,41 @@ impl IdentityLifetimes {
         }
     }
 
+    /// Whether it is connected, on its way into a room, or within the grace after its last connection.
+    pub fn is_held(&self, member: &MemberId) -> bool {
+        self.lives.contains_key(member) || self.arriving.contains_key(member)
+    }
+
+    /// A registration of it begins; from now until [`IdentityLifetimes::arrived`] nobody forgets it. `false`: it is being
+    /// forgotten already, and must not come in.
+    pub fn arrives(&mut self, member: &MemberId) -> bool {
+        if self.leaving.contains(member) {
+            return false;
+        }
+        *self.arriving.entry(member.clone()).or_default() += 1;
+        true
+    }
+
+    /// That registration has ended, well or not.
+    pub fn arrived(&mut self, member: &MemberId) {
+        if let Some(count) = self.arriving.get_mut(member) {
+            *count -= 1;
+            if *count == 0 {
+                self.arriving.remove(member);
+            }
+        }
+    }
+
+    /// Whether it may be forgotten now: if so it cannot come in until [`IdentityLifetimes::left`].
+    pub fn leaves(&mut self, member: &MemberId) -> bool {
+        !self.is_held(member) && self.leaving.insert(member.clone())
+    }
+
+    /// It was forgotten, or could not be.
+    pub fn left(&mut self, member: &MemberId) {
+        self.leaving.remove(member);
+    }
+
     fn end_at(&mut self, member: &MemberId, until: Time) {
         let Some(life) = self.lives.get_mut(member) else { return };
         if let Some(before) = life.until.replace(until) {
@@ -84,6 +131,9 @@ impl IdentityLifetimes {
     /// The identities to forget now; each is named once.
     pub fn due(&mut self, now: Time) -> Vec<MemberId> {
         let mut gone = Vec::new();
+        if mutation::on(Mutation::IdentityKept) {
+            return gone;
+        }
         while let Some((at, member)) = self.due.pop_first() {
             if at > now {
                 self.due.insert((at, member));

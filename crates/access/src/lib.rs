@@ -10,7 +10,10 @@ mod identities;
 mod secret;
 mod terms;
 
-pub use admission::{Admitted, Refusal, admit};
-pub use deeds::{Caller, Denied, Power, may_create_room, may_delete_peer, may_delete_room, may_extend};
+pub use admission::{Admitted, Named, Refusal, admit, may_take_name};
+pub use deeds::{
+    Caller, Denied, Power, Reach, may_clean_up, may_create_room, may_delete_peer, may_delete_room, may_extend,
+    may_see_room, may_see_token,
+};
 pub use identities::IdentityLifetimes;
-pub use terms::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, terms};
+pub use terms::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, chosen_token, terms};

@@ -1,5 +1,7 @@
 //! How long a room may live, from what `/create-room` asks for.
 
+use std::ops::RangeInclusive;
+
 use sleap_rtc_wire::Time;
 use sleap_rtc_wire::http::CreateRoom;
 use sleap_rtc_wire::record::RoomKind;
@@ -15,6 +17,9 @@ const NAMED_MS: u64 = 30 * DAY_MS;
 const DAY_MS: u64 = 86_400_000;
 /// A room's name, characters: the bound of the deployed server.
 const NAME: usize = 50;
+
+/// A room's password that its operator chose, bytes: the deployed server's have six.
+const TOKEN: RangeInclusive<usize> = 6..=128;
 
 /// On what terms a room is made.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +51,9 @@ pub enum TermsError {
     /// Not a name.
     #[error("invalid room name: must be 1 to 50 characters without control characters")]
     Name,
+    /// Not a password.
+    #[error("invalid token: must be 6 to 128 visible ASCII characters")]
+    Token,
 }
 
 /// The terms of a `/create-room`. Without name and time to live, the room is ephemeral.
@@ -58,6 +66,12 @@ pub fn terms(asked: &CreateRoom) -> Result<Terms, TermsError> {
         return Err(TermsError::Name);
     }
     Ok(Terms { kind: RoomKind::Named, name: asked.name.clone(), ttl_ms: ttl_ms.unwrap_or(Some(NAMED_MS)) })
+}
+
+/// Checks a password that an operator chose.
+pub fn chosen_token(token: &str) -> Result<(), TermsError> {
+    let is_good = TOKEN.contains(&token.len()) && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if is_good { Ok(()) } else { Err(TermsError::Token) }
 }
 
 fn is_name(name: &str) -> bool {

@@ -43,6 +43,8 @@ enum Phase {
 struct Next {
     commit: bool,
     renew: bool,
+    /// The end of an ephemeral room's grace: written down, so that a server that starts later knows of it.
+    grace_ends: Option<Time>,
     extend: Vec<CallId>,
     remove: bool,
     /// Calls that wait for the removal, with their answer.
@@ -132,16 +134,22 @@ impl Room {
 
     pub(crate) fn somebody_came(&mut self) {
         self.lifetime.empty_since = None;
+        self.lifetime.next.grace_ends = None;
     }
 
-    /// When the last peer leaves, the room's time begins anew.
+    /// When the last peer leaves, a named room's time begins anew, and an ephemeral room's grace begins.
     pub(crate) fn somebody_left(&mut self, now: Time) {
-        if self.presence.is_empty() {
-            self.lifetime.empty_since = (self.record.kind == RoomKind::Ephemeral).then_some(now);
-            // A room that goes this very moment is not written first.
-            self.lifetime.next.renew = self.record.kind == RoomKind::Named || self.config.grace_ms > 0;
-            self.write_next(now);
+        if !self.presence.is_empty() {
+            return;
         }
+        if self.record.kind == RoomKind::Named {
+            self.lifetime.next.renew = true;
+        } else {
+            self.lifetime.empty_since = Some(now);
+            // A room that goes this very moment is not written first.
+            self.lifetime.next.grace_ends = (self.config.grace_ms > 0).then(|| now.plus_ms(self.config.grace_ms));
+        }
+        self.write_next(now);
     }
 
     /// Whether the room's time is over. Connected peers keep it.
@@ -190,19 +198,21 @@ impl Room {
             self.lifetime.writing = Some(Writing { ticket, what: What::Delete });
             return;
         }
-        if !next.commit && !next.renew && next.extend.is_empty() {
+        if !next.commit && !next.renew && next.grace_ends.is_none() && next.extend.is_empty() {
             return;
         }
         let calls = std::mem::take(&mut next.extend);
         let renew = std::mem::take(&mut next.renew);
+        let grace_ends = next.grace_ends.take().filter(|_| calls.is_empty());
         next.commit = false;
         let expires_at = self.expiry_after(renew, !calls.is_empty(), now);
+        let expires_at = expires_at.map(|at| grace_ends.unwrap_or(at));
         let record = RoomRecord { expires_at, ..self.record.clone() };
         let ticket = self.persist(vec![Change::PutRoom(record)]);
         self.lifetime.writing = Some(Writing { ticket, what: What::Put { expires_at, calls } });
     }
 
-    /// An expiry only ever moves on.
+    /// An expiry only ever moves on, but for the grace of an ephemeral room that its last peer has left.
     fn expiry_after(&self, renew: bool, extend: bool, now: Time) -> Option<Time> {
         let current = self.record.expires_at?;
         let Some(ttl_ms) = self.record.ttl_ms else { return Some(current) };
@@ -228,6 +238,10 @@ impl Room {
         if stored {
             self.record.expires_at = expires_at;
             self.lifetime.phase = Phase::Open;
+            if !calls.is_empty() && self.lifetime.next.grace_ends.is_none() {
+                // Somebody wants the room to stay, whoever has left it.
+                self.lifetime.empty_since = None;
+            }
         }
         let answer = if stored { Answer::Extended { expires_at } } else { Answer::StoreUnavailable };
         for id in calls {

@@ -7,16 +7,17 @@ use sleap_rtc_access::IdentityLifetimes;
 use sleap_rtc_identity::Identity;
 use sleap_rtc_room::CallId;
 use sleap_rtc_store::{Store, StoreError};
-use sleap_rtc_wire::{ConnId, NodeId, Time};
+use sleap_rtc_wire::{ConnId, MemberId, NodeId, RoomId, Time};
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::http::Makers;
 use crate::metrics::Metrics;
+use crate::origins::Origins;
 use crate::rates::Rate;
 use crate::registry::Registry;
+use crate::whereabouts::Whereabouts;
 
 /// What rooms need of the server.
 pub(crate) struct Context {
@@ -28,6 +29,10 @@ pub(crate) struct Context {
     pub(crate) runtime: Handle,
     /// Writes under way: the server does not end before them.
     pub(crate) writes: Busy,
+    /// Where the peers are.
+    pub(crate) whereabouts: Whereabouts,
+    /// An identity may have to be forgotten sooner than was known.
+    pub(crate) lonely: Notify,
     lifetimes: Mutex<IdentityLifetimes>,
     last_call: AtomicU64,
 }
@@ -43,6 +48,8 @@ impl Context {
             metrics: Metrics::default(),
             runtime: Handle::current(),
             writes: Busy::default(),
+            whereabouts: Whereabouts::default(),
+            lonely: Notify::new(),
             last_call: AtomicU64::new(0),
         }
     }
@@ -70,7 +77,12 @@ impl Context {
 pub(crate) struct App {
     pub(crate) context: Arc<Context>,
     pub(crate) registry: Registry,
-    pub(crate) makers: Makers,
+    /// From where rooms were made.
+    pub(crate) makers: Origins<RoomId>,
+    /// From where anonymous identities signed in.
+    pub(crate) signers: Origins<MemberId>,
+    /// One clean-up of identities at a time.
+    pub(crate) cleaning: AsyncMutex<()>,
     pub(crate) sign_ins: Rate,
     pub(crate) rooms: Rate,
     pub(crate) admin_secret: String,
@@ -96,13 +108,20 @@ impl App {
             unregistered: Arc::new(Semaphore::new(config.unregistered)),
             started: context.now(),
             registry: Registry::new(context.clone()),
-            makers: Makers::default(),
+            makers: Origins::default(),
+            signers: Origins::default(),
+            cleaning: AsyncMutex::default(),
             closing: watch::Sender::new(false),
             last_conn: AtomicU64::new(0),
             admin_secret,
             incarnation,
             context,
         }
+    }
+
+    /// Whether the server ends.
+    pub(crate) fn is_closing(&self) -> bool {
+        *self.closing.borrow()
     }
 
     /// Returns when the server ends.

@@ -14,9 +14,12 @@ pub struct Config {
     pub ws: SocketAddr,
     /// The data folder: `server.sqlite`, `server.key`, `admin.secret`, `lock`. Made if it is not there.
     pub data: PathBuf,
-    /// The address that programs dial, where a proxy stands in front: `https://rtc.lab.edu`. Keys may sign in for its authority
-    /// too, and callers' addresses, which are then all the proxy's, say nothing about who may delete what.
+    /// The address that programs dial: `http://admin-box:8001`, or `https://rtc.lab.edu` where a proxy stands in front. Keys may
+    /// sign in for its authority too. Behind a proxy that is not named below callers' addresses, which are then all the proxy's,
+    /// say nothing about who may delete what.
     pub public_url: Option<String>,
+    /// Proxies that are believed when they say in `X-Forwarded-For` for whom they call (`--trust-proxy`). Default: none.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Names of this machine, by which programs may dial it without `public_url`. Default: none.
     pub names: Vec<String>,
     /// Anybody may extend and delete rooms, as with the deployed server. Default: no.
@@ -25,6 +28,9 @@ pub struct Config {
     pub room: RoomConfig,
     /// How long an anonymous identity outlives its last connection, ms. Default: 60 s.
     pub identity_grace_ms: u64,
+    /// When an anonymous identity that is not in use is forgotten, ms after it signed in. Default: an hour, when its token ends
+    /// and nobody can use it any more.
+    pub identity_age_ms: u64,
     /// Sockets at once, signaling and HTTP together; more are turned away. Default: 20 000.
     pub connections: usize,
     /// Of those, signaling sockets that have not registered. Default: 1000.
@@ -51,10 +57,12 @@ impl Config {
             ws: SocketAddr::new(any, 8080),
             data,
             public_url: None,
+            trusted_proxies: Vec::new(),
             names: Vec::new(),
             open_deletes: false,
             room: RoomConfig::default(),
             identity_grace_ms: 60_000,
+            identity_age_ms: 3_600_000,
             connections: 20_000,
             unregistered: 1000,
             rates: Rates { sign_ins: 600, rooms: 60 },

@@ -4,9 +4,10 @@ use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use sleap_rtc_access::{Named, may_take_name};
 use sleap_rtc_room::{Answer, CallId, CloseReason, Effect, Fact, Input, Room, Ticket};
-use sleap_rtc_wire::record::{Change, RoomKind};
-use sleap_rtc_wire::{ConnId, ToPeer};
+use sleap_rtc_wire::record::Change;
+use sleap_rtc_wire::{ConnId, PeerId, ToPeer};
 use tokio::sync::oneshot;
 
 use crate::app::Context;
@@ -18,7 +19,14 @@ pub(crate) struct Seated {
     pub(crate) outbox: Arc<Outbox>,
     /// Whether its member is an anonymous identity, which goes with its connections.
     pub(crate) anonymous: bool,
-    pub(crate) address: IpAddr,
+    /// From where it comes, if that is known.
+    pub(crate) address: Option<IpAddr>,
+}
+
+impl Seated {
+    fn named(&self) -> Named {
+        Named { anonymous: self.anonymous, address: self.address }
+    }
 }
 
 /// Changes to be written, and the tickets that wait for them.
@@ -31,6 +39,8 @@ pub(crate) struct Hands {
     pub(crate) is_over: bool,
     context: Arc<Context>,
     calls: HashMap<CallId, oneshot::Sender<Answer>>,
+    /// Registrations without an answer, to be told whether the room took them in.
+    registering: HashMap<ConnId, oneshot::Sender<bool>>,
     writes: VecDeque<(Ticket, Vec<Change>)>,
 }
 
@@ -42,6 +52,7 @@ impl Hands {
             is_over: false,
             context,
             calls: HashMap::new(),
+            registering: HashMap::new(),
             writes: VecDeque::new(),
         };
         hands.drain();
@@ -52,6 +63,37 @@ impl Hands {
     pub(crate) fn take(&mut self, input: Input) {
         self.room.handle(input, self.context.now());
         self.drain();
+    }
+
+    /// Lets a connection register, and says in time whether it was taken in.
+    pub(crate) fn register(&mut self, seated: Seated, input: Input) -> oneshot::Receiver<bool> {
+        let (send, taken_in) = oneshot::channel();
+        if let Input::Register { conn, register, .. } = &input {
+            if let Some(name) = &register.peer_id {
+                self.give_way(name, *conn, &seated);
+            }
+            self.seats.insert(*conn, seated);
+            self.registering.insert(*conn, send);
+        }
+        self.take(input);
+        taken_in
+    }
+
+    /// Closes the connection that holds this name, if `access` says that the newcomer may have it.
+    fn give_way(&mut self, name: &PeerId, newcomer: ConnId, seated: &Seated) {
+        let Some((holder, _)) = self.room.peer(name) else { return };
+        let Some(held) = self.seats.get(&holder).filter(|_| holder != newcomer) else { return };
+        if may_take_name(held.named(), seated.named()) {
+            self.take(Input::Closed { conn: holder });
+            self.close(holder, CloseReason::Superseded);
+        }
+    }
+
+    /// A connection is gone from here.
+    pub(crate) fn leave(&mut self, conn: ConnId) {
+        self.take(Input::Closed { conn });
+        self.seats.remove(&conn);
+        self.registering.remove(&conn);
     }
 
     pub(crate) fn expect_answer(&mut self, id: CallId, answer: oneshot::Sender<Answer>) {
@@ -75,8 +117,7 @@ impl Hands {
     /// Whether nobody would notice if this were dropped and loaded again.
     pub(crate) fn is_idle(&self) -> bool {
         let nothing_open = self.seats.is_empty() && self.calls.is_empty() && self.writes.is_empty();
-        let stats = self.room.stats();
-        nothing_open && stats.peers.is_empty() && stats.leased + stats.used + stats.silent == 0
+        nothing_open && self.room.may_unload()
     }
 
     fn drain(&mut self) {
@@ -92,9 +133,20 @@ impl Hands {
         }
     }
 
-    fn send(&self, conn: ConnId, frame: &ToPeer) {
+    fn send(&mut self, conn: ConnId, frame: &ToPeer) {
+        // Nothing else is said to a connection that waits to be taken in: its next frame is read after the answer.
+        if matches!(frame, ToPeer::Error(_)) {
+            self.tell_registering(conn, false);
+        }
         if let Some(seated) = self.seats.get(&conn) {
             seated.outbox.push(frame);
+        }
+    }
+
+    fn tell_registering(&mut self, conn: ConnId, taken_in: bool) {
+        if let Some(waiting) = self.registering.remove(&conn) {
+            // A connection that has ended meanwhile does not want to know.
+            let _ = waiting.send(taken_in);
         }
     }
 
@@ -118,18 +170,21 @@ impl Hands {
             Fact::Registered { peer, role, member, conn } => {
                 metrics.registrations.add();
                 tracing::debug!(%room, %peer, role, "registered");
+                self.context.whereabouts.came(&peer, room, conn);
                 if let Some(seated) = self.seats.get(&conn) {
                     seated.outbox.set_registered();
                     if seated.anonymous {
                         self.context.lifetimes().connected(&member, room, conn);
                     }
                 }
+                self.tell_registering(conn, true);
             }
             Fact::Left { peer, role, member, conn } => {
                 tracing::debug!(%room, %peer, role, "left");
-                if self.seats.get(&conn).is_some_and(|seated| seated.anonymous) {
-                    self.context.lifetimes().disconnected(&member, conn, self.context.now());
-                }
+                self.context.whereabouts.left(&peer, room, conn);
+                // Only anonymous ones are known there.
+                self.context.lifetimes().disconnected(&member, conn, self.context.now());
+                self.context.lonely.notify_one();
             }
             Fact::Relayed => metrics.relayed.add(),
             Fact::Granted => metrics.claims_granted.add(),
@@ -144,8 +199,9 @@ impl Hands {
         let record = self.room.record();
         tracing::info!(room = %record.room_id, "room removed");
         // Old programs make their room by an anonymous identity of its own.
-        let creator = (record.kind == RoomKind::Ephemeral).then_some(&record.created_by);
-        self.context.lifetimes().room_removed(&record.room_id, creator, self.context.now());
+        self.context.lifetimes().room_removed(&record.room_id, Some(&record.created_by), self.context.now());
+        self.context.lonely.notify_one();
         self.calls.clear();
+        self.registering.clear();
     }
 }

@@ -9,7 +9,7 @@ use sleap_rtc_room::Admission;
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId};
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, MemberId, RoomId};
 
 use crate::app::App;
 use crate::effects::Seated;
@@ -19,8 +19,10 @@ use crate::room_cell::RoomCell;
 /// A room may be removed or unloaded between finding and entering it; then it is looked up again.
 const TRIES: usize = 3;
 
-/// A connection's place in a room. Dropping it tells the room, once, that the connection is gone.
+/// A connection's place in a room. Dropping it tells the room, once, that the connection is gone; but not when the server ends:
+/// then nobody has left, and who comes back in time finds its room as it was.
 pub(crate) struct Seat {
+    app: Arc<App>,
     cell: Arc<RoomCell>,
     conn: ConnId,
 }
@@ -34,23 +36,42 @@ impl Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.cell.leave(self.conn);
+        if !self.app.is_closing() {
+            self.cell.leave(self.conn);
+        }
     }
 }
 
 /// Who knocks.
 pub(crate) struct Knocker<'a> {
-    pub(crate) app: &'a App,
+    pub(crate) app: &'a Arc<App>,
     pub(crate) conn: ConnId,
     pub(crate) outbox: &'a Arc<Outbox>,
-    pub(crate) address: IpAddr,
+    /// For the log.
+    pub(crate) from: IpAddr,
+    /// The address, if it is known for sure.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// An anonymous identity that comes in is not forgotten meanwhile.
+struct Arriving<'a> {
+    app: &'a App,
+    member: MemberId,
+}
+
+impl Drop for Arriving<'_> {
+    fn drop(&mut self) {
+        self.app.context.lifetimes().arrived(&self.member);
+        self.app.context.lonely.notify_one();
+    }
 }
 
 impl Knocker<'_> {
     /// Lets the connection into the room that it names, if `access` agrees; the room answers then. `seat` is where it was
-    /// before: it stays there if it is refused.
+    /// before: it stays there unless it is taken in.
     pub(crate) async fn register(&self, register: Box<Register>, seat: &mut Option<Seat>) -> Result<(), ErrorFrame> {
         let subject = self.subject(&register).await?;
+        let (subject, _arriving) = self.arriving(subject).await?;
         let (room, admitted) = self.admit(subject.as_ref(), &register).await?;
         let anonymous = subject.is_some_and(|subject| subject.kind == IdentityKind::Anonymous);
         let seated = Seated { outbox: self.outbox.clone(), anonymous, address: self.address };
@@ -59,15 +80,35 @@ impl Knocker<'_> {
         for _ in 0..TRIES {
             let found = self.app.registry.open(&room).await.map_err(|error| self.store_failed(&error))?;
             let Some(cell) = found else { break };
-            if seat.as_ref().is_some_and(|seat| !Arc::ptr_eq(&seat.cell, &cell)) {
-                *seat = None;
+            let is_here = seat.as_ref().is_some_and(|seat| Arc::ptr_eq(&seat.cell, &cell));
+            let _held = (seat.is_some() && !is_here).then(|| self.outbox.hold());
+            let Ok(taken_in) = cell.register(self.conn, seated.clone(), admission.clone(), register.clone()) else {
+                continue;
+            };
+            // Whoever gives up from here on leaves this room, and not the one before.
+            let new = (!is_here).then(|| Seat { app: self.app.clone(), cell, conn: self.conn });
+            if taken_in.await == Ok(true) && new.is_some() {
+                *seat = new;
             }
-            if cell.register(self.conn, seated.clone(), admission.clone(), register.clone()).is_ok() {
-                seat.get_or_insert_with(|| Seat { cell, conn: self.conn });
-                return Ok(());
-            }
+            return Ok(());
         }
         Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"))
+    }
+
+    /// Sees to it that an anonymous identity is not forgotten while it comes in. `None`: it is no identity any more.
+    async fn arriving(&self, subject: Option<Subject>) -> Result<(Option<Subject>, Option<Arriving<'_>>), ErrorFrame> {
+        let Some(subject) = subject else { return Ok((None, None)) };
+        if subject.kind != IdentityKind::Anonymous {
+            return Ok((Some(subject), None));
+        }
+        if !self.app.context.lifetimes().arrives(&subject.member) {
+            return Ok((None, None));
+        }
+        let arriving = Arriving { app: self.app, member: subject.member.clone() };
+        // It may have been forgotten between the look at its token and now.
+        let known =
+            self.app.context.store.identity(&subject.member).await.map_err(|error| self.store_failed(&error))?;
+        Ok((known.map(|_| subject), Some(arriving)))
     }
 
     /// Whose id token it is; `None` if there is none or it is not good.
@@ -77,7 +118,7 @@ impl Knocker<'_> {
             Ok(subject) => Ok(Some(subject)),
             Err(IdentityError::Store(error)) => Err(self.store_failed(&error)),
             Err(error) => {
-                tracing::debug!(%error, address = %self.address, "an id token was refused");
+                tracing::debug!(%error, address = %self.from, "an id token was refused");
                 Ok(None)
             }
         }
@@ -98,7 +139,7 @@ impl Knocker<'_> {
             _ => None,
         };
         let admitted = admit(room.as_ref(), identity.as_ref(), register, now).map_err(|refusal| {
-            tracing::debug!(%refusal, address = %self.address, "a registration was refused");
+            tracing::debug!(%refusal, address = %self.from, "a registration was refused");
             refusal.frame()
         })?;
         let room = room.ok_or_else(|| ErrorFrame::new(Code::RoomNotFound, "Room not found"))?;

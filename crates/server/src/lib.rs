@@ -11,17 +11,20 @@
 //! | `http/` | the routes |
 //! | `ws`, `joining`, `outbox` | one signaling connection: reading, registering, what waits to be written |
 //! | `registry`, `room_cell`, `effects` | rooms by id, one room and its one writer, what the room wants done |
-//! | `sweeper` | expired rooms, old identities, rooms that nobody uses |
+//! | `whereabouts`, `origins` | which rooms have a peer of some name; from which address something was made |
+//! | `sweeper`, `forgetting` | expired rooms, old identities, rooms that nobody uses |
 
 mod app;
 mod clock;
 mod config;
 mod effects;
+mod forgetting;
 mod http;
 mod joining;
 mod lifecycle;
 mod listen;
 mod metrics;
+mod origins;
 mod outbox;
 mod rates;
 mod registry;
@@ -29,6 +32,7 @@ mod room_cell;
 mod secret_file;
 mod sweeper;
 mod sys;
+mod whereabouts;
 mod ws;
 
 pub use config::{Config, Rates};

@@ -31,6 +31,9 @@ counters! {
     turned_away: "sleap_rtc_turned_away_total", "Connections turned away at a limit.";
     rate_limited: "sleap_rtc_rate_limited_total", "Calls refused because one address made too many.";
     identities_forgotten: "sleap_rtc_identities_forgotten_total", "Anonymous identities forgotten.";
+    sweeps: "sleap_rtc_sweeps_total", "Sweeps for what was left behind.";
+    swept_rooms: "sleap_rtc_swept_rooms_total", "Rooms that a sweep removed.";
+    swept_identities: "sleap_rtc_swept_identities_total", "Anonymous identities that a sweep forgot.";
     store_failures: "sleap_rtc_store_failures_total", "Reads and writes that the store failed.";
 }
 

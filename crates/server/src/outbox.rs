@@ -88,6 +88,8 @@ struct Queue {
     ping: bool,
     /// After the frames, this.
     end: Option<End>,
+    /// Nothing is to be written now.
+    held: bool,
 }
 
 impl Outbox {
@@ -110,7 +112,7 @@ impl Outbox {
         }
         queue.bytes += text.len();
         if queue.bytes > limits::SEND_BUFFER || queue.frames.len() >= FRAMES {
-            *queue = Queue { end: Some(End::SlowReader), ..Queue::default() };
+            *queue = Queue { end: Some(End::SlowReader), held: queue.held, ..Queue::default() };
             drop(queue);
             return self.cut.notify_one();
         }
@@ -131,9 +133,19 @@ impl Outbox {
         self.ready.notify_one();
     }
 
+    /// Writes nothing until what comes back is dropped, so that a connection which moves hears of its new room after the old one
+    /// has forgotten it.
+    pub(crate) fn hold(&self) -> Held<'_> {
+        self.queue().held = true;
+        Held(self)
+    }
+
     /// What to write next, without waiting.
     pub(crate) fn take(&self) -> Option<Out> {
         let mut queue = self.queue();
+        if queue.held {
+            return None;
+        }
         if let Some(text) = queue.frames.pop_front() {
             queue.bytes -= text.len();
             if queue.frames.is_empty() && queue.frames.capacity() > KEPT {
@@ -176,6 +188,16 @@ impl Outbox {
     }
 }
 
+/// Nothing is written meanwhile.
+pub(crate) struct Held<'a>(&'a Outbox);
+
+impl Drop for Held<'_> {
+    fn drop(&mut self) {
+        self.0.queue().held = false;
+        self.0.ready.notify_one();
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -193,6 +215,16 @@ mod tests {
         outbox.close(End::Silent);
         assert_eq!(outbox.take(), Some(Out::Frame("one".into())));
         assert_eq!(outbox.take(), Some(Out::Close(End::ShuttingDown)));
+    }
+
+    #[test]
+    fn what_is_held_is_written_afterwards() {
+        let outbox = Outbox::default();
+        let held = outbox.hold();
+        outbox.push(&ToPeer::Relayed("one".into()));
+        assert_eq!(outbox.take(), None);
+        drop(held);
+        assert_eq!(outbox.take(), Some(Out::Frame("one".into())));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sleap_rtc_store::StoreError;
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord, RoomKind, RoomRecord};
 use sleap_rtc_wire::{RoomId, Time};
 use tokio::sync::Mutex as AsyncMutex;
 
@@ -72,6 +72,27 @@ impl Registry {
         .await
     }
 
+    /// Writes down a new room with its owner; `false`: its id is taken.
+    pub(crate) async fn create(&self, record: &RoomRecord) -> Result<bool, StoreError> {
+        self.alone(&record.room_id, async {
+            if self.record(&record.room_id).await?.is_some() {
+                return Ok(false);
+            }
+            let membership = MembershipRecord {
+                room_id: record.room_id.clone(),
+                member: record.created_by.clone(),
+                role: MemberRole::Owner,
+                joined_at: record.created_at,
+            };
+            let changes = vec![Change::PutRoom(record.clone()), Change::PutMembership(membership)];
+            self.context.store.apply(changes).await?;
+            self.context.metrics.rooms_created.add();
+            tracing::info!(room = %record.room_id, kind = ?record.kind, "room made");
+            Ok(true)
+        })
+        .await
+    }
+
     /// Removes a room whose time is over from the store. A loaded one ends by itself.
     pub(crate) async fn remove_expired(&self, room: &RoomId, now: Time) -> Result<bool, StoreError> {
         self.alone(room, async {
@@ -84,8 +105,8 @@ impl Registry {
             };
             self.context.store.apply(vec![Change::DeleteRoom(room.clone())]).await?;
             self.context.metrics.rooms_removed.add();
-            let creator = (record.kind == RoomKind::Ephemeral).then_some(&record.created_by);
-            self.context.lifetimes().room_removed(room, creator, now);
+            self.context.lifetimes().room_removed(room, Some(&record.created_by), now);
+            self.context.lonely.notify_one();
             tracing::info!(%room, "room expired");
             Ok(true)
         })

@@ -102,23 +102,22 @@ impl RoomCell {
         writes
     }
 
-    /// A connection that `access` let in wants to be a peer.
+    /// A connection that `access` let in wants to be a peer. What comes back says whether the room took it in.
     pub(crate) fn register(
         self: &Arc<Self>,
         conn: ConnId,
         seated: Seated,
         admission: Admission,
         register: Box<Register>,
-    ) -> Result<(), Gone> {
+    ) -> Result<oneshot::Receiver<bool>, Gone> {
         let mut writer = self.lock();
         if writer.hands.is_over {
             return Err(Gone);
         }
         writer.used_at = self.context.now();
-        writer.hands.seats.insert(conn, seated);
-        writer.hands.take(Input::Register { conn, admission, register });
+        let taken_in = writer.hands.register(seated, Input::Register { conn, admission, register });
         self.settle(&mut writer);
-        Ok(())
+        Ok(taken_in)
     }
 
     /// A frame of a connection that is seated here.
@@ -130,8 +129,7 @@ impl RoomCell {
     pub(crate) fn leave(self: &Arc<Self>, conn: ConnId) {
         let mut writer = self.lock();
         writer.used_at = self.context.now();
-        writer.hands.take(Input::Closed { conn });
-        writer.hands.seats.remove(&conn);
+        writer.hands.leave(conn);
         self.settle(&mut writer);
     }
 
@@ -162,7 +160,7 @@ impl RoomCell {
     pub(crate) fn peer(&self, id: &PeerId) -> Option<PeerPlace> {
         let writer = self.lock();
         let (conn, member) = writer.hands.room.peer(id)?;
-        let address = writer.hands.seats.get(&conn).map(|seated| seated.address);
+        let address = writer.hands.seats.get(&conn).and_then(|seated| seated.address);
         Some(PeerPlace { member: member.clone(), address })
     }
 

@@ -15,6 +15,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::app::App;
+use crate::http::Address;
 use crate::joining::{Knocker, Seat};
 use crate::outbox::{End, Out, Outbox};
 
@@ -28,7 +29,7 @@ const UNREGISTERED: Duration = Duration::from_millis(limits::UNREGISTERED_MS);
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Speaks with one peer until either side ends it. Dropping the future at any point leaves the room as well.
-pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: IpAddr, unregistered: OwnedSemaphorePermit) {
+pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: Address, unregistered: OwnedSemaphorePermit) {
     let conn = app.next_conn();
     let outbox = Arc::new(Outbox::new(unregistered));
     let (mut sink, stream) = socket.split();
@@ -42,7 +43,7 @@ pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: IpAddr, unr
     // The room hears of it before the peer does.
     drop(reader);
     if let Some(end) = end {
-        farewell(&app, &mut sink, address, end).await;
+        farewell(&app, &mut sink, address.ip, end).await;
     }
 }
 
@@ -84,9 +85,9 @@ fn utf8(text: Text) -> Utf8Bytes {
 }
 
 struct Reader<'a> {
-    app: &'a App,
+    app: &'a Arc<App>,
     conn: ConnId,
-    address: IpAddr,
+    address: Address,
     outbox: &'a Arc<Outbox>,
     seat: Option<Seat>,
     heard: Instant,
@@ -147,7 +148,8 @@ impl Reader<'_> {
         };
         match (frame, &self.seat) {
             (FromPeer::Register(register), _) => {
-                let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, address: self.address };
+                let (from, address) = (self.address.ip, self.address.own());
+                let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, from, address };
                 knocker.register(register, &mut self.seat).await
             }
             (FromPeer::Ping | FromPeer::Pong, _) => Ok(()),

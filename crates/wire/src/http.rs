@@ -108,11 +108,16 @@ pub struct RoomCreated {
 debug_only!(RoomCreated { room_id, expires_at, name, server });
 
 /// Body of `POST /extend-room`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 pub struct ExtendRoom {
     /// The room.
     pub room_id: RoomId,
+    /// The room's password, for a caller without an identity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token: Option<String>,
 }
+
+debug_only!(ExtendRoom { room_id });
 
 /// Answer of `POST /extend-room`.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -123,7 +128,8 @@ pub struct RoomExtended {
     pub expires_at: Option<u64>,
 }
 
-/// Answer of `GET /rooms`: those that the caller made or belongs to, by id.
+/// Answer of `GET /rooms`: those that the caller made or belongs to (the operator's are all), by id. At most 1000; those behind
+/// `?after=ID` are the next.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RoomList {
     /// Without their passwords.
@@ -218,12 +224,15 @@ debug_only!(DeletePeersAndRoom { room_id, peer_id });
 pub struct DeletePeer {
     /// The peer.
     pub peer_id: PeerId,
+    /// Its room, where peers of this name are in several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub room_id: Option<RoomId>,
     /// The room's password, for a caller without an identity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub token: Option<String>,
 }
 
-debug_only!(DeletePeer { peer_id });
+debug_only!(DeletePeer { peer_id, room_id });
 
 /// Answer of the two delete calls.
 #[derive(Clone, Debug, Serialize, Deserialize)]

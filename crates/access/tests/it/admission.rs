@@ -1,4 +1,6 @@
-use sleap_rtc_access::{Admitted, Refusal, admit};
+use std::net::IpAddr;
+
+use sleap_rtc_access::{Admitted, Named, Refusal, admit, may_take_name};
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
 use sleap_rtc_wire::signal::Register;
 use sleap_rtc_wire::{Code, PeerId, PublicKey, RoomId, Time};
@@ -93,5 +95,17 @@ fn register() -> Register {
         token: Some("f9g2h5".to_owned()),
         id_token: Some("signed".to_owned()),
         ..Register::default()
+    }
+}
+
+#[test]
+fn an_anonymous_peer_takes_its_name_again_from_its_own_address_and_nobody_else_does() {
+    let here = Named { anonymous: true, address: Some(IpAddr::from([10, 0, 0, 1])) };
+    let elsewhere = Named { address: Some(IpAddr::from([10, 0, 0, 2])), ..here };
+    let unknown = Named { address: None, ..here };
+    let keyed = Named { anonymous: false, ..here };
+    assert!(may_take_name(here, here));
+    for (holder, newcomer) in [(here, elsewhere), (elsewhere, here), (unknown, unknown), (keyed, here), (here, keyed)] {
+        assert!(!may_take_name(holder, newcomer), "{holder:?} {newcomer:?}");
     }
 }

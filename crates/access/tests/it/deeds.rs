@@ -1,4 +1,7 @@
-use sleap_rtc_access::{Caller, Denied, Power, may_create_room, may_delete_peer, may_delete_room, may_extend};
+use sleap_rtc_access::{
+    Caller, Denied, Power, Reach, may_clean_up, may_create_room, may_delete_peer, may_delete_room, may_extend,
+    may_see_room, may_see_token,
+};
 
 use crate::{member, room};
 
@@ -60,4 +63,30 @@ fn a_peer_may_be_deleted_by_its_own_member() {
     assert_eq!(may_delete_peer(&room, Some(&bob), &caller), Ok(()));
     assert_eq!(may_delete_peer(&room, Some(&member("cy")), &caller), Err(Denied::Forbidden));
     assert_eq!(may_delete_peer(&room, None, &Caller::default()), Err(Denied::Unauthenticated));
+}
+
+#[test]
+fn a_room_is_seen_by_those_who_belong_to_it_and_its_password_by_its_owner() {
+    let (room, ana, bob) = (room(), member("ana"), member("bob"));
+    let operator = Caller { power: Power::Operator, ..Caller::default() };
+    let owner = Caller { member: Some(&ana), ..Caller::default() };
+    let inside = Caller { member: Some(&bob), belongs: true, ..Caller::default() };
+    for (caller, sees_token) in [(operator, true), (owner, true), (inside, false)] {
+        assert_eq!(may_see_room(&room, &caller), Ok(()), "{caller:?}");
+        assert_eq!(may_see_token(&room, &caller), sees_token, "{caller:?}");
+    }
+    let stranger = Caller { member: Some(&bob), same_address: true, power: Power::OpenDeletes, ..Caller::default() };
+    assert_eq!(may_see_room(&room, &stranger), Err(Denied::Forbidden));
+    let nobody = Caller { member: None, belongs: true, token: Some("f9g2h5"), ..stranger };
+    assert_eq!(may_see_room(&room, &nobody), Err(Denied::Unauthenticated));
+    assert!(!may_see_token(&room, &stranger) && !may_see_token(&room, &nobody));
+}
+
+#[test]
+fn the_operator_cleans_up_everybody_and_anybody_else_its_own_address() {
+    assert_eq!(may_clean_up(Power::Operator, false), Ok(Reach::All));
+    for power in [Power::None, Power::OpenDeletes] {
+        assert_eq!(may_clean_up(power, true), Ok(Reach::SameAddress));
+        assert_eq!(may_clean_up(power, false), Err(Denied::NoAddress));
+    }
 }

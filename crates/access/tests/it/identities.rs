@@ -62,6 +62,27 @@ fn it_goes_with_its_room_at_the_latest() {
     assert_eq!(lives.next_timeout(), Some(Time(5 + GRACE)));
 }
 
+#[test]
+fn who_is_on_the_way_in_is_not_forgotten_and_who_is_being_forgotten_does_not_come_in() {
+    let mut lives = IdentityLifetimes::new(GRACE);
+    let ana = member("ana");
+    assert!(lives.arrives(&ana) && lives.arrives(&ana));
+    lives.arrived(&ana);
+    assert!(lives.is_held(&ana) && !lives.leaves(&ana), "one registration is still under way");
+    lives.connected(&ana, &room(1), conn(1));
+    lives.arrived(&ana);
+    assert!(!lives.leaves(&ana), "connected");
+    lives.disconnected(&ana, conn(1), Time(0));
+    assert!(!lives.leaves(&ana), "within the grace");
+    assert_eq!(lives.due(Time(GRACE)), [ana.clone()]);
+
+    assert!(lives.leaves(&ana));
+    assert!(!lives.leaves(&ana), "once");
+    assert!(!lives.arrives(&ana));
+    lives.left(&ana);
+    assert!(lives.arrives(&ana), "whether it still exists, its token says");
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Connect(usize, u64, usize),

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use sleap_rtc_access::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, terms};
+use sleap_rtc_access::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, chosen_token, terms};
 use sleap_rtc_wire::Time;
 use sleap_rtc_wire::http::CreateRoom;
 use sleap_rtc_wire::record::RoomKind;
@@ -53,6 +53,16 @@ fn names_are_short_and_visible() {
     assert_eq!(named(&"x".repeat(50)), Ok(Some("x".repeat(50))));
     for bad in ["", "   ", "a\nb", &"x".repeat(51)] {
         assert_eq!(named(bad), Err(TermsError::Name), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_chosen_password_is_long_enough_and_visible() {
+    for good in ["f9g2h5", &"~".repeat(128)] {
+        assert_eq!(chosen_token(good), Ok(()), "{good:?}");
+    }
+    for bad in ["", "f9g2h", "f9g2 h5", "f9g2h\n", "f9g2hü", &"x".repeat(129)] {
+        assert_eq!(chosen_token(bad), Err(TermsError::Token), "{bad:?}");
     }
 }
 

@@ -34,7 +34,7 @@ impl Api {
 
     /// Moves a room's end on.
     pub async fn extend_room(&self, bearer: &str, room: &RoomId) -> Result<RoomExtended, ApiError> {
-        self.post("/extend-room", Some(bearer), &ExtendRoom { room_id: room.clone() }).await
+        self.post("/extend-room", Some(bearer), &ExtendRoom { room_id: room.clone(), token: None }).await
     }
 
     /// Removes a room and everybody in it.
@@ -45,7 +45,7 @@ impl Api {
 
     /// Takes a peer out of its room.
     pub async fn delete_peer(&self, bearer: &str, peer: &PeerId) -> Result<Deleted, ApiError> {
-        self.post("/delete-peer", Some(bearer), &DeletePeer { peer_id: peer.clone(), token: None }).await
+        self.post("/delete-peer", Some(bearer), &DeletePeer { peer_id: peer.clone(), room_id: None, token: None }).await
     }
 
     /// Forgets anonymous identities that are no longer used.

@@ -34,6 +34,32 @@ fn without_a_grace_it_goes_at_once() {
 }
 
 #[test]
+fn the_end_of_the_grace_is_written_down_for_a_server_that_starts_later() {
+    let mut desk = ephemeral(60_000);
+    let w1 = desk.worker("w1", 1);
+    let ticket = expiry_written(desk.put(closes(w1)), 1, Some(START.plus_ms(60_000)));
+    desk.put(Input::Persisted(ticket));
+    // Who comes in time gives the room its whole time again.
+    desk.wait(59_999);
+    let effects = desk.put(registers(conn(2), anonymous("c1"), client("c1")));
+    let ticket = expiry_written(effects, 1, Some(desk.now.plus_ms(2 * HOUR)));
+    desk.put(Input::Persisted(ticket));
+    assert_eq!(desk.room.next_timeout(), Some(desk.now.plus_ms(HOUR)));
+}
+
+#[test]
+fn an_extension_keeps_an_ephemeral_room_that_everybody_has_left() {
+    let mut desk = ephemeral(60_000);
+    let w1 = desk.worker("w1", 1);
+    desk.go(closes(w1));
+    desk.wait(30_000);
+    let expires_at = Some(desk.now.plus_ms(2 * HOUR));
+    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), 1, expires_at);
+    assert_effects(desk.put(Input::Persisted(ticket)), [answered(1, Answer::Extended { expires_at })]);
+    assert_eq!(desk.room.next_timeout(), expires_at);
+}
+
+#[test]
 fn a_room_nobody_has_joined_lives_out_its_time() {
     let mut desk = ephemeral(60_000);
     assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(2 * HOUR)));

@@ -8,13 +8,14 @@ use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sleap_rtc_room::Room;
-use sleap_rtc_wire::http::{Deleted, RoomCreated};
+use sleap_rtc_wire::http::{CreateOwnRoom, Deleted, RoomCreated};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 use super::auth::{bearer, is_operator};
 use super::body::Body;
 use super::fault::Fault;
-use super::{delete, rooms as room_calls, status};
+use super::rooms::{self as room_calls, Chosen};
+use super::{delete, status};
 use crate::app::App;
 
 /// Rooms on one page.
@@ -74,7 +75,7 @@ pub(crate) async fn rooms(
     Ok(Json(json!({"rooms": rooms.collect::<Vec<_>>(), "next": next})))
 }
 
-/// `POST /admin/rooms`: a room that belongs to the operator.
+/// `POST /admin/rooms`: a room that belongs to the operator, who may choose its id and its token.
 pub(crate) async fn create_room(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
@@ -82,7 +83,8 @@ pub(crate) async fn create_room(
 ) -> Result<Json<RoomCreated>, Fault> {
     operator_only(&app, &headers)?;
     let operator = MemberId::new(OPERATOR).map_err(|_| Fault::internal())?;
-    room_calls::make(&app, operator, &body.json_or_default()?).await.map(Json)
+    let CreateOwnRoom { terms, room_id, token } = body.json_or_default()?;
+    room_calls::make(&app, operator, &terms, Chosen { room_id, token }).await.map(Json)
 }
 
 /// `DELETE /admin/rooms/ID`: with everybody in it.

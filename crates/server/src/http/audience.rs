@@ -17,7 +17,20 @@ pub(crate) fn is_ours(audience: &str, local: Option<IpAddr>, config: &Config) ->
     if public.is_some_and(|public| public.eq_ignore_ascii_case(audience)) {
         return true;
     }
-    let host = host(audience);
+    is_this_machine(host(audience), local, config)
+}
+
+/// Whether this URL leads to this very server, with no proxy between.
+pub(crate) fn is_direct(url: &str, local: Option<IpAddr>, config: &Config) -> bool {
+    let authority = authority(url);
+    let port = authority.rsplit_once(':').map_or(Ok(80), |(_, port)| port.parse());
+    let ours = [config.http.port(), config.ws.port()];
+    url.starts_with("http://")
+        && port.is_ok_and(|port| ours.contains(&port))
+        && is_this_machine(host(authority), local, config)
+}
+
+fn is_this_machine(host: &str, local: Option<IpAddr>, config: &Config) -> bool {
     match host.parse::<IpAddr>() {
         Ok(address) => address.is_loopback() || local == Some(address.to_canonical()),
         Err(_) => host.eq_ignore_ascii_case("localhost") || config.names.iter().any(|name| is_name(host, name)),

@@ -1,49 +1,16 @@
 //! Who calls.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 use sleap_rtc_access::{Caller, Power};
 use sleap_rtc_identity::{IdentityError, Subject};
+use sleap_rtc_room::Room;
+use sleap_rtc_wire::MemberId;
 use sleap_rtc_wire::record::RoomRecord;
 
 use super::fault::Fault;
 use crate::app::App;
-use crate::listen::Remote;
-
-/// The address that a call comes from.
-#[derive(Clone, Copy)]
-pub(crate) struct Address {
-    pub(crate) ip: IpAddr,
-    /// The server's own end of the connection.
-    pub(crate) local: Option<IpAddr>,
-    /// Whether it is the caller's own, and not that of a proxy which stands for everybody.
-    is_own: bool,
-}
-
-/// What a proxy adds to a request.
-const FORWARDED: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
-
-impl FromRequestParts<Arc<App>> for Address {
-    type Rejection = Fault;
-
-    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault> {
-        let remote = parts.extensions.get::<Remote>().ok_or_else(Fault::internal)?;
-        let forwarded = FORWARDED.iter().any(|name| parts.headers.contains_key(*name));
-        let is_own = !forwarded && app.context.config.public_url.is_none();
-        Ok(Self { ip: remote.address, local: remote.local, is_own })
-    }
-}
-
-impl Address {
-    /// Whether somebody who came from `other` called. Behind a proxy nobody is ever the same.
-    pub(crate) fn is_same(self, other: IpAddr) -> bool {
-        self.is_own && self.ip == other
-    }
-}
 
 /// The credential of the `Authorization` header, as it stands there. A missing header is a fault of form, as with the
 /// deployed server.
@@ -78,13 +45,14 @@ pub(crate) fn is_operator(app: &App, headers: &HeaderMap) -> bool {
     bearer(headers).is_ok_and(|shown| blake3::hash(shown.as_bytes()) == blake3::hash(app.admin_secret.as_bytes()))
 }
 
-/// What a caller without a duty to sign in shows of itself.
+/// What a caller shows of itself.
 pub(crate) struct Shown {
     subject: Option<Subject>,
     power: Power,
 }
 
 impl Shown {
+    /// Somebody without a duty to sign in.
     pub(crate) async fn by(app: &Arc<App>, headers: &HeaderMap) -> Result<Self, Fault> {
         let operator = is_operator(app, headers);
         let subject = match bearer(headers) {
@@ -106,6 +74,25 @@ impl Shown {
         Ok(Self { subject, power })
     }
 
+    /// Somebody who must say who it is: the operator, or by an id token that is good.
+    pub(crate) async fn by_name(app: &App, headers: &HeaderMap) -> Result<Self, Fault> {
+        let id_token = bearer(headers)?;
+        if is_operator(app, headers) {
+            return Ok(Self { subject: None, power: Power::Operator });
+        }
+        Ok(Self { subject: Some(subject(app, id_token).await?), power: Power::None })
+    }
+
+    /// Whose id token it showed.
+    pub(crate) fn member(&self) -> Option<&MemberId> {
+        self.subject.as_ref().map(|subject| &subject.member)
+    }
+
+    /// What it may do whoever it is.
+    pub(crate) fn power(&self) -> Power {
+        self.power
+    }
+
     /// The caller of something about this room.
     pub(crate) async fn caller<'a>(
         &'a self,
@@ -114,11 +101,20 @@ impl Shown {
         token: Option<&'a str>,
         same_address: bool,
     ) -> Result<Caller<'a>, Fault> {
-        let member = self.subject.as_ref().map(|subject| &subject.member);
+        let member = self.member();
         let belongs = match member {
-            Some(member) => app.context.store.membership(&room.room_id, member).await?.is_some(),
+            Some(member) => belongs(app, room, member).await?,
             None => false,
         };
         Ok(Caller { member, belongs, token, same_address, power: self.power })
     }
+}
+
+/// By its stored membership, or connected now: an anonymous identity has no membership.
+async fn belongs(app: &App, room: &RoomRecord, member: &MemberId) -> Result<bool, Fault> {
+    let live = app.registry.live(&room.room_id);
+    if live.and_then(|cell| cell.look(|room: &Room| room.has_member(member))) == Some(true) {
+        return Ok(true);
+    }
+    Ok(app.context.store.membership(&room.room_id, member).await?.is_some())
 }

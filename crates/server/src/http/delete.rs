@@ -5,18 +5,34 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
-use sleap_rtc_access::{may_delete_peer, may_delete_room};
+use sleap_rtc_access::{Denied, may_delete_peer, may_delete_room};
 use sleap_rtc_room::{Answer, Call};
+use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::http::{DeletePeer, DeletePeersAndRoom, Deleted};
-use sleap_rtc_wire::record::RoomRecord;
-use sleap_rtc_wire::{PeerId, RoomId};
+use sleap_rtc_wire::record::{MemberRole, RoomRecord};
+use sleap_rtc_wire::{MemberId, PeerId, RoomId};
 
-use super::auth::{Address, Shown};
+use super::address::Address;
+use super::auth::Shown;
 use super::body::Body;
 use super::fault::Fault;
 use super::rooms::call;
 use crate::app::App;
+use crate::forgetting::forget_due;
 use crate::room_cell::PeerPlace;
+
+/// What is asked for.
+#[derive(Clone, Copy)]
+enum Deed {
+    Room,
+    Peer,
+}
+
+/// A room, and the named peer where it is connected there.
+struct Place {
+    record: RoomRecord,
+    peer: Option<PeerPlace>,
+}
 
 fn status(text: &str) -> Json<Deleted> {
     Json(Deleted { status: text.to_owned() })
@@ -32,16 +48,14 @@ pub(crate) async fn peers_and_room(
     let DeletePeersAndRoom { room_id, peer_id, token } = body.json()?;
     let shown = Shown::by(&app, &headers).await?;
     let asked = Asked { app: &app, address, shown: &shown, token: token.as_deref() };
-    match (room_id, peer_id) {
-        (Some(room), _) => match app.registry.record(&room).await? {
-            Some(record) => asked.delete_room(&record, None).await,
-            None => Ok(status("room not found")),
-        },
-        (None, Some(peer)) => match places(&app, &peer).into_iter().next() {
-            Some((record, place)) => asked.delete_room(&record, Some(&place)).await,
-            None => Ok(status("peer not found")),
-        },
-        (None, None) => Err(Fault::validation("missing", &["body", "room_id"], "Field required")),
+    let (places, absent) = match (&room_id, &peer_id) {
+        (Some(room), peer) => (here(&app, room, peer.as_ref()).await?, "room not found"),
+        (None, Some(peer)) => (places(&app, peer).await?, "peer not found"),
+        (None, None) => return Err(Fault::validation("missing", &["body", "room_id"], "Field required")),
+    };
+    match asked.choose(places, Deed::Room).await? {
+        Some(place) => delete_room(&app, &place.record.room_id).await,
+        None => Ok(status(absent)),
     }
 }
 
@@ -52,26 +66,57 @@ pub(crate) async fn peer(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Deleted>, Fault> {
-    let DeletePeer { peer_id, token } = body.json()?;
+    let DeletePeer { peer_id, room_id, token } = body.json()?;
     let shown = Shown::by(&app, &headers).await?;
     let asked = Asked { app: &app, address, shown: &shown, token: token.as_deref() };
-    // The same name may be taken in several rooms: the caller means the one where it may do this.
-    let mut answer = Ok(status("peer deleted from Cognito (already removed from room)"));
-    for (record, place) in places(&app, &peer_id) {
-        match asked.delete_peer(&record, &place, &peer_id).await {
-            Ok(deleted) => return Ok(deleted),
-            Err(fault) => answer = Err(fault),
-        }
+    let mut places = match &room_id {
+        Some(room) => here(&app, room, Some(&peer_id)).await?,
+        None => connected(&app, &peer_id),
+    };
+    places.retain(|place| place.peer.is_some());
+    match asked.choose(places, Deed::Peer).await? {
+        Some(place) => delete_peer(&app, &place.record.room_id, peer_id).await,
+        None => Ok(status(ALREADY_GONE)),
     }
-    answer
 }
 
-/// Where a peer of this name is connected.
-fn places(app: &App, peer: &PeerId) -> Vec<(RoomRecord, PeerPlace)> {
-    let here = app.registry.all().into_iter();
-    here.filter_map(|cell| Some((cell.peer(peer)?, cell)))
-        .filter_map(|(place, cell)| Some((cell.look(|room| room.record().clone())?, place)))
+const ALREADY_GONE: &str = "peer deleted from Cognito (already removed from room)";
+
+/// The room that is named.
+async fn here(app: &App, room: &RoomId, peer: Option<&PeerId>) -> Result<Vec<Place>, StoreError> {
+    let Some(record) = app.registry.record(room).await? else { return Ok(Vec::new()) };
+    let peer = peer.and_then(|peer| app.registry.live(room)?.peer(peer));
+    Ok(vec![Place { record, peer }])
+}
+
+/// The rooms where a peer of this name is connected.
+fn connected(app: &App, peer: &PeerId) -> Vec<Place> {
+    let rooms = app.context.whereabouts.rooms(peer).into_iter();
+    rooms
+        .filter_map(|room| {
+            let cell = app.registry.live(&room)?;
+            let place = cell.peer(peer)?;
+            Some(Place { record: cell.look(|room| room.record().clone())?, peer: Some(place) })
+        })
         .collect()
+}
+
+/// The rooms that a peer's name stands for: those where it is connected; if there is none, those that it made. The deployed
+/// programs take the name of their anonymous identity as their peer's.
+async fn places(app: &App, peer: &PeerId) -> Result<Vec<Place>, StoreError> {
+    let mut places = connected(app, peer);
+    if places.is_empty()
+        && let Ok(maker) = MemberId::new(peer.as_str())
+    {
+        for one in app.context.store.memberships(&maker).await? {
+            if one.role == MemberRole::Owner
+                && let Some(record) = app.registry.record(&one.room_id).await?
+            {
+                places.push(Place { record, peer: None });
+            }
+        }
+    }
+    Ok(places)
 }
 
 /// Somebody who wants something deleted.
@@ -83,35 +128,63 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn is_same_address(&self, room: &RoomId, place: Option<&PeerPlace>) -> bool {
-        let peers_own = place.and_then(|place| place.address).is_some_and(|of_peer| self.address.is_same(of_peer));
-        peers_own || self.app.makers.is(room, self.address)
-    }
-
-    async fn delete_room(&self, record: &RoomRecord, named: Option<&PeerPlace>) -> Result<Json<Deleted>, Fault> {
-        let same_address = self.is_same_address(&record.room_id, named);
-        let caller = self.shown.caller(self.app, record, self.token, same_address).await?;
-        may_delete_room(record, &caller)?;
-        delete_room(self.app, &record.room_id).await
-    }
-
-    async fn delete_peer(&self, record: &RoomRecord, place: &PeerPlace, peer: &PeerId) -> Result<Json<Deleted>, Fault> {
-        let same_address = self.is_same_address(&record.room_id, Some(place));
-        let caller = self.shown.caller(self.app, record, self.token, same_address).await?;
-        may_delete_peer(record, Some(&place.member), &caller)?;
-        match call(self.app, &record.room_id, Call::DeletePeer(peer.clone())).await? {
-            Answer::PeerDeleted { room_removed: true } => Ok(status("peer deleted successfully. Room status: deleted")),
-            Answer::PeerDeleted { room_removed: false } => Ok(status("peer deleted successfully. Room status: active")),
-            Answer::StoreUnavailable => Err(Fault::store_unavailable()),
-            _ => Ok(status("peer deleted from Cognito (already removed from room)")),
+    /// Which of these places is meant: among those where the caller may do this, the only one, or the only one whose peer
+    /// registered from the caller's address. `None`: there is no place at all.
+    async fn choose(&self, places: Vec<Place>, deed: Deed) -> Result<Option<Place>, Fault> {
+        let (mut allowed, mut refused) = (Vec::new(), None);
+        for place in places {
+            match self.may(&place, deed).await? {
+                Ok(()) => allowed.push(place),
+                Err(denied) => refused = Some(denied),
+            }
         }
+        if allowed.iter().filter(|place| self.is_peers_address(place)).count() == 1 {
+            allowed.retain(|place| self.is_peers_address(place));
+        }
+        match (allowed.len(), refused) {
+            (0, Some(denied)) => Err(denied.into()),
+            (0 | 1, _) => Ok(allowed.pop()),
+            (rooms, _) => Err(Fault::conflict(format!(
+                "this peer stands for {rooms} rooms that you may do this in; say which one with room_id"
+            ))),
+        }
+    }
+
+    async fn may(&self, place: &Place, deed: Deed) -> Result<Result<(), Denied>, Fault> {
+        let record = &place.record;
+        let same_address = self.is_peers_address(place) || self.app.makers.is(&record.room_id, self.address.own());
+        let caller = self.shown.caller(self.app, record, self.token, same_address).await?;
+        Ok(match deed {
+            Deed::Room => may_delete_room(record, &caller),
+            Deed::Peer => may_delete_peer(record, place.peer.as_ref().map(|peer| &peer.member), &caller),
+        })
+    }
+
+    fn is_peers_address(&self, place: &Place) -> bool {
+        let of_peer = place.peer.as_ref().and_then(|peer| peer.address);
+        of_peer.is_some() && of_peer == self.address.own()
     }
 }
 
-/// Removes a room with everybody in it.
+async fn delete_peer(app: &App, room: &RoomId, peer: PeerId) -> Result<Json<Deleted>, Fault> {
+    match call(app, room, Call::DeletePeer(peer)).await? {
+        Answer::PeerDeleted { room_removed: true } => {
+            forget_due(app).await;
+            Ok(status("peer deleted successfully. Room status: deleted"))
+        }
+        Answer::PeerDeleted { room_removed: false } => Ok(status("peer deleted successfully. Room status: active")),
+        Answer::StoreUnavailable => Err(Fault::store_unavailable()),
+        _ => Ok(status(ALREADY_GONE)),
+    }
+}
+
+/// Removes a room with everybody in it, and forgets those who were nowhere else.
 pub(crate) async fn delete_room(app: &App, room: &RoomId) -> Result<Json<Deleted>, Fault> {
     match call(app, room, Call::Delete).await? {
-        Answer::RoomDeleted => Ok(status("peer deleted successfully")),
+        Answer::RoomDeleted => {
+            forget_due(app).await;
+            Ok(status("peer deleted successfully"))
+        }
         Answer::StoreUnavailable => Err(Fault::store_unavailable()),
         _ => Ok(status("room not found")),
     }

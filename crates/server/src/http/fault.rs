@@ -41,6 +41,10 @@ impl Fault {
         Self::new(StatusCode::NOT_FOUND, Code::RoomNotFound, "Room not found")
     }
 
+    pub(crate) fn conflict(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, Code::Conflict, text)
+    }
+
     pub(crate) fn rate_limited() -> Self {
         let text = "too many requests from this address, try again in a minute";
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, text)

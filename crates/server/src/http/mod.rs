@@ -1,14 +1,16 @@
 //! The routes. Every port serves all of them, and a WebSocket on any path.
 
+mod address;
 mod admin;
 mod audience;
 mod auth;
 mod body;
+mod clean_up;
 mod cors;
 mod delete;
 mod fault;
-mod makers;
 mod rooms;
+mod show;
 mod sign_in;
 mod status;
 
@@ -25,8 +27,8 @@ use sleap_rtc_wire::{Code, limits};
 
 use crate::app::App;
 use crate::listen::Remote;
+pub(crate) use address::Address;
 use fault::Fault;
-pub(crate) use makers::Makers;
 
 /// What a WebSocket reads at once, bytes: the default of 128 KiB is touched by the first message and stays.
 const READ_BUFFER: usize = 4 << 10;
@@ -39,9 +41,12 @@ pub(crate) fn router(app: Arc<App>) -> Router {
         .route("/anonymous-signin", post(sign_in::anonymous))
         .route("/key-signin", post(sign_in::key))
         .route("/create-room", post(rooms::create))
+        .route("/rooms", get(show::list))
+        .route("/rooms/{room_id}", get(show::one))
         .route("/extend-room", post(rooms::extend))
         .route("/delete-peers-and-room", post(delete::peers_and_room))
         .route("/delete-peer", post(delete::peer))
+        .route("/identities/cleanup", post(clean_up::identities))
         .route("/health", get(status::health))
         .route("/ready", get(status::ready))
         .route("/metrics", get(status::metrics))
@@ -69,6 +74,7 @@ async fn web_socket(State(app): State<Arc<App>>, request: Request, next: Next) -
 async fn upgrade(app: Arc<App>, request: Request) -> Result<Response, Fault> {
     let (mut parts, _) = request.into_parts();
     let remote = parts.extensions.get::<Remote>().cloned().ok_or_else(Fault::internal)?;
+    let address = Address::of(remote.address, remote.local, &parts.headers, &app.context.config);
     let upgrade = WebSocketUpgrade::from_request_parts(&mut parts, &())
         .await
         .map_err(|refused| Fault::new(refused.status(), Code::InvalidMessage, refused.body_text()))?;
@@ -86,7 +92,6 @@ async fn upgrade(app: Arc<App>, request: Request) -> Result<Response, Fault> {
     // Boxed: else the task would be as large as the largest of its steps.
     Ok(upgrade.on_upgrade(move |socket| {
         Box::pin(async move {
-            let address = remote.address;
             crate::ws::serve(socket, app, address, unregistered).await;
             // Until here the connection counts.
             drop(remote);

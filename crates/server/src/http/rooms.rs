@@ -5,13 +5,14 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use sleap_rtc_access::{Caller, may_create_room, may_extend, terms};
+use sleap_rtc_access::{Caller, TermsError, chosen_token, may_create_room, may_extend, terms};
 use sleap_rtc_room::{Answer, Call};
 use sleap_rtc_wire::http::{CreateRoom, ExtendRoom, RoomCreated, RoomExtended};
-use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::record::RoomRecord;
 use sleap_rtc_wire::{Code, MemberId, RoomId, Time};
 
-use super::auth::{Address, Shown, bearer_or_bare, subject};
+use super::address::Address;
+use super::auth::{Shown, bearer_or_bare, subject};
 use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
@@ -38,46 +39,60 @@ pub(crate) async fn create(
         app.context.metrics.rate_limited.add();
         return Err(Fault::rate_limited());
     }
-    let made = make(&app, subject.member, &body.json_or_default()?).await?;
-    app.makers.remember(&made.room_id, address.ip);
+    let made = make(&app, subject.member, &body.json_or_default()?, Chosen::default()).await?;
+    app.makers.remember(made.room_id.clone(), address.own());
     Ok(Json(made))
 }
 
-/// Makes a room for somebody who may have one.
-pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom) -> Result<RoomCreated, Fault> {
-    let now = app.context.now();
-    let terms = terms(asked).map_err(|error| Fault::validation("value_error", &["body"], error.to_string()))?;
-    let room_id = free_id(app).await?;
-    let record = RoomRecord {
-        room_id: room_id.clone(),
-        token: random_hex::<TOKEN>().map_err(|_| Fault::internal())?,
-        created_by: owner.clone(),
-        created_at: now,
-        expires_at: terms.expires_at(now),
-        name: terms.name,
-        kind: terms.kind,
-        ttl_ms: terms.ttl_ms,
-        epoch: 0,
-    };
-    let membership = MembershipRecord { room_id, member: owner, role: MemberRole::Owner, joined_at: now };
-    let changes = vec![Change::PutRoom(record.clone()), Change::PutMembership(membership)];
-    app.context.store.apply(changes).await?;
-    app.context.metrics.rooms_created.add();
-    tracing::info!(room = %record.room_id, kind = ?record.kind, "room made");
-    let RoomRecord { room_id, token, name, expires_at, .. } = record;
-    let server = app.context.config.public_url.clone();
-    Ok(RoomCreated { room_id, token, name, expires_at: expires_at.map(Time::unix_seconds), server })
+/// What the operator may choose; what it does not choose is drawn.
+#[derive(Default)]
+pub(crate) struct Chosen {
+    pub(crate) room_id: Option<RoomId>,
+    pub(crate) token: Option<String>,
 }
 
-async fn free_id(app: &App) -> Result<RoomId, Fault> {
-    for _ in 0..DRAWS {
-        let text = random_hex::<ID>().map_err(|_| Fault::internal())?;
-        let id = RoomId::new(&text).map_err(|_| Fault::internal())?;
-        if app.registry.record(&id).await?.is_none() {
-            return Ok(id);
+fn not_these_terms(error: &TermsError) -> Fault {
+    Fault::validation("value_error", &["body"], error.to_string())
+}
+
+/// Makes a room for somebody who may have one.
+pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom, chosen: Chosen) -> Result<RoomCreated, Fault> {
+    let now = app.context.now();
+    let terms = terms(asked).map_err(|error| not_these_terms(&error))?;
+    let token = match chosen.token {
+        Some(token) => chosen_token(&token).map(|()| token).map_err(|error| not_these_terms(&error))?,
+        None => random_hex::<TOKEN>().map_err(|_| Fault::internal())?,
+    };
+    let draws = if chosen.room_id.is_some() { 1 } else { DRAWS };
+    for _ in 0..draws {
+        let record = RoomRecord {
+            room_id: chosen.room_id.clone().map_or_else(draw_id, Ok)?,
+            token: token.clone(),
+            created_by: owner.clone(),
+            created_at: now,
+            expires_at: terms.expires_at(now),
+            name: terms.name.clone(),
+            kind: terms.kind,
+            ttl_ms: terms.ttl_ms,
+            epoch: 0,
+        };
+        if app.registry.create(&record).await? {
+            let RoomRecord { room_id, token, name, expires_at, .. } = record;
+            let server = app.context.config.public_url.clone();
+            return Ok(RoomCreated { room_id, token, name, expires_at: expires_at.map(Time::unix_seconds), server });
         }
     }
-    Err(Fault::internal())
+    match chosen.room_id {
+        Some(id) => {
+            Err(Fault::conflict(format!("there is a room {id} already; choose another id, or delete it first")))
+        }
+        None => Err(Fault::internal()),
+    }
+}
+
+fn draw_id() -> Result<RoomId, Fault> {
+    let text = random_hex::<ID>().map_err(|_| Fault::internal())?;
+    RoomId::new(&text).map_err(|_| Fault::internal())
 }
 
 /// `POST /extend-room`.
@@ -87,10 +102,10 @@ pub(crate) async fn extend(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RoomExtended>, Fault> {
-    let ExtendRoom { room_id } = body.json()?;
+    let ExtendRoom { room_id, token } = body.json()?;
     let record = app.registry.record(&room_id).await?.ok_or_else(Fault::room_not_found)?;
     let shown = Shown::by(&app, &headers).await?;
-    let caller = shown.caller(&app, &record, None, app.makers.is(&room_id, address)).await?;
+    let caller = shown.caller(&app, &record, token.as_deref(), app.makers.is(&room_id, address.own())).await?;
     may_extend(&record, &caller)?;
     if record.expires_at.is_some_and(|at| at <= app.context.now()) {
         return Err(Fault::new(StatusCode::NOT_FOUND, Code::RoomExpired, "Room expired"));

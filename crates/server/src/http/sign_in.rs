@@ -10,13 +10,14 @@ use sleap_rtc_identity::{IdentityError, KeyProof};
 use sleap_rtc_wire::Code;
 use sleap_rtc_wire::http::{AnonymousSignin, KeyNonce, KeySignedIn, KeySignin};
 
+use super::address::Address;
 use super::audience;
-use super::auth::Address;
 use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
 
-fn counted(app: &App, address: Address) -> Result<(), Fault> {
+/// Counts a call of this address among its sign-ins.
+pub(crate) fn counted(app: &App, address: Address) -> Result<(), Fault> {
     if app.sign_ins.allows(address.ip, app.context.now()) {
         return Ok(());
     }
@@ -34,6 +35,7 @@ pub(crate) async fn anonymous(State(app): State<Arc<App>>, address: Address) -> 
             Fault::new(StatusCode::INTERNAL_SERVER_ERROR, Code::Internal, text)
         }
     })?;
+    app.signers.remember(signed_in.subject.member, address.own());
     Ok(Json(AnonymousSignin { id_token: signed_in.id_token, username: signed_in.subject.username }))
 }
 

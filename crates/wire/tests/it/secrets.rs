@@ -1,6 +1,6 @@
 //! What must not reach a log, whatever is printed there.
 
-use sleap_rtc_wire::http::{AnonymousSignin, DeletePeer, DeletePeersAndRoom, KeySignedIn, RoomCreated};
+use sleap_rtc_wire::http::{AnonymousSignin, DeletePeer, DeletePeersAndRoom, ExtendRoom, KeySignedIn, RoomCreated};
 use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
 use sleap_rtc_wire::signal::{IceServer, RegisteredAuth};
 use sleap_rtc_wire::{MemberId, PeerId, RoomId, Time, ToPeer};
@@ -41,8 +41,9 @@ fn answers_hide_their_credentials() {
     let created = RoomCreated { room_id: room(), token: secret(), expires_at: None, name: None, server: None };
     hidden(&created, "a7f3d2e1");
     hidden(&DeletePeersAndRoom { room_id: Some(room()), peer_id: None, token: Some(secret()) }, "a7f3d2e1");
+    hidden(&ExtendRoom { room_id: room(), token: Some(secret()) }, "a7f3d2e1");
     let peer_id = PeerId::new("w1").unwrap();
-    hidden(&DeletePeer { peer_id, token: Some(secret()) }, "w1");
+    hidden(&DeletePeer { peer_id, room_id: None, token: Some(secret()) }, "w1");
 }
 
 #[test]
