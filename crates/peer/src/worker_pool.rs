@@ -7,8 +7,8 @@ use std::collections::VecDeque;
 
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_line::Cause;
-use sleap_rtc_session::pool_worker::{Admission, Effect, Fact, Input, PoolWorker, Setup, Start, StartRefused};
-use sleap_rtc_wire::{Fence, JobId, PeerId};
+use sleap_rtc_session::pool_worker::{Admission, Effect, Fact, Input, PoolWorker, Seen, Setup, Start, StartRefused};
+use sleap_rtc_wire::{Fence, JobId, PeerId, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
@@ -42,6 +42,11 @@ pub enum WorkerEvent {
         /// The job that it was to bring by a claim: if it has not brought it yet, it will not.
         job: Option<JobId>,
     },
+    /// A later attempt of this job was granted elsewhere: end its run as cancelled, then report [`WorkerHandle::job_over`].
+    Superseded {
+        /// The job.
+        job: JobId,
+    },
     /// For the log and the screen.
     Fact(Fact),
     /// The server refused for good. Nothing follows.
@@ -71,7 +76,7 @@ pub struct WorkerHandle {
 }
 
 impl WorkerPool {
-    /// Starts the task. `setup.fence` must be what `fences` holds ([`FenceFile::load`]).
+    /// Starts the task. `setup.seen` must be what `fences` holds ([`FenceFile::load`]).
     pub fn start(api: Api, key: KeyPair, setup: Setup, fences: FenceFile) -> Self {
         let (to_shell, events) = mpsc::channel(1);
         let (commands, queue) = mpsc::channel(COMMANDS);
@@ -140,6 +145,11 @@ impl WorkerHandle {
         self.tell(Input::Forget(job)).await;
     }
 
+    /// The running job is over at this time at the latest, as far as can be said now.
+    pub async fn free_at(&self, job: JobId, at: Time) {
+        self.tell(Input::FreeAt { job, at }).await;
+    }
+
     /// Take no more, finish what runs, then leave: [`WorkerEvent::Left`] follows.
     pub async fn drain(&self) {
         self.tell(Input::Drain).await;
@@ -159,8 +169,8 @@ struct Runner {
     fences: FenceFile,
     /// One write at a time: of two, the lower fence could be the last on the disk.
     writes: JoinSet<(Fence, Result<(), HomeError>)>,
-    /// The highest fence that waits to be written. A lower one that it replaced books nothing any more.
-    unwritten: Option<Fence>,
+    /// The last that waits to be written. An earlier one that it replaced books nothing any more.
+    unwritten: Option<Seen>,
     waiting: VecDeque<WorkerEvent>,
     over: bool,
 }
@@ -204,10 +214,10 @@ impl Runner {
 
     fn write_fence(&mut self) {
         if self.writes.is_empty()
-            && let Some(fence) = self.unwritten.take()
+            && let Some(seen) = self.unwritten.take()
         {
             let fences = self.fences.clone();
-            self.writes.spawn_blocking(move || (fence, fences.save(fence)));
+            self.writes.spawn_blocking(move || (seen.fence, fences.save(&seen)));
         }
     }
 
@@ -234,14 +244,15 @@ impl Runner {
                 Effect::Connect { fresh } => self.line.connect(fresh),
                 Effect::Disconnect => self.line.drop_socket(),
                 Effect::Send(frame) => self.line.send(&frame),
-                Effect::PersistFence(fence) => {
-                    self.unwritten = Some(fence);
+                Effect::Persist(seen) => {
+                    self.unwritten = Some(seen);
                     self.write_fence();
                 }
                 Effect::Answer { from, sdp, admission } => {
                     self.waiting.push_back(WorkerEvent::Offer { from, sdp, admission });
                 }
                 Effect::Withdraw { from, job } => self.waiting.push_back(WorkerEvent::Withdraw { from, job }),
+                Effect::Superseded { job } => self.waiting.push_back(WorkerEvent::Superseded { job }),
                 Effect::Report(fact) => self.report(fact),
                 Effect::GiveUp(cause) => {
                     self.over = true;

@@ -177,6 +177,7 @@ impl JobWorker {
             }
             WorkerInput::Abort { code, cause } => self.abort(code, cause, now),
             WorkerInput::Withdrawn => self.withdrawn(),
+            WorkerInput::Superseded => self.superseded(now),
             WorkerInput::Rejected { .. } | WorkerInput::Tick => {}
         }
         self.look_at_time(now);

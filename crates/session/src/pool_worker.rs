@@ -8,28 +8,34 @@
 //!
 //! What it guarantees: one slot never has two jobs; a grant is honoured only after its fence is on disk, and never one that
 //! is not higher than all before; a running job does not depend on the server; what the server did not hear while it was
-//! away it learns from the next `register`.
+//! away it learns from the next `register`; an attempt of a job never runs after a later one was granted here.
 
 mod book;
 mod effect;
+mod free_at;
 mod offers;
 mod plain;
+mod seen;
 mod slot;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sleap_rtc_wire::claim::ClaimReleased;
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::signal::{Register, RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{
-    CLAIMS, ClaimId, Code, ErrorFrame, Fence, Filters, FromPeer, JobId, Metadata, PeerId, RoomId, Time, ToPeer,
+    CLAIMS, ClaimId, Code, ErrorFrame, Filters, FromPeer, JobId, Metadata, PeerId, RoomId, Time, ToPeer,
 };
 
 pub use book::LEASE_SLACK_MS;
 pub use effect::{Admission, Effect, Fact, Input, Start, StartRefused};
+pub use free_at::{EVERY_MS, FREE_AT, MOVED_MS, MOVED_PART};
 pub use offers::ANSWERING;
 pub use plain::{ASSIGN_MS, LINK_MS, TAKE_MS};
+pub use seen::{ATTEMPTS, Seen};
 
 use crate::pool_line::{Cause, FirstTry, Line, SILENCE_MS, Step};
+use free_at::Told;
 use slot::{Slot, Word};
 
 /// What a worker is.
@@ -43,8 +49,8 @@ pub struct Setup {
     pub token: String,
     /// Tags and properties; `status` and what belongs to it are set by the worker itself.
     pub metadata: Metadata,
-    /// The highest fence ever seen by this peer in this room, from disk.
-    pub fence: Fence,
+    /// What this peer has seen in this room, from disk.
+    pub seen: Seen,
     /// Jobs whose results are kept.
     pub kept: Vec<JobId>,
     /// Whether to give up if the first try fails.
@@ -57,14 +63,18 @@ pub struct PoolWorker {
     line: Line,
     slot: Slot,
     /// The highest fence seen; every honoured grant raised it.
-    fence: Fence,
+    seen: Seen,
     kept: BTreeSet<JobId>,
     /// Offers handed to the shell and not answered yet, by the peer that waits, and since when.
     answering: BTreeMap<PeerId, (Admission, Time)>,
     /// What the server was last told in our own words; `None` while not registered.
     said: Option<Word>,
+    /// What the server was last told of the end of the running job.
+    told: Option<Told>,
     /// Claims to give back, after our own words: so nobody finds the slot claimable but not available.
     released: Vec<ClaimId>,
+    /// When a new estimate of that end is to be told.
+    tell_at: Option<Time>,
     draining: bool,
     requests: u64,
     out: VecDeque<Effect>,
@@ -74,16 +84,18 @@ impl PoolWorker {
     /// A worker that wants to connect; the first effect comes with the first [`Input::Tick`], due at once.
     pub fn new(setup: Setup, now: Time) -> Self {
         let line = Line::new(setup.first, Some(SILENCE_MS), now);
-        let (fence, kept) = (setup.fence, setup.kept.iter().cloned().collect());
+        let (seen, kept) = (setup.seen.clone(), setup.kept.iter().cloned().collect());
         Self {
             setup,
             line,
             slot: Slot::Free,
-            fence,
+            seen,
             kept,
             answering: BTreeMap::new(),
             said: None,
+            told: None,
             released: Vec::new(),
+            tell_at: None,
             draining: false,
             requests: 0,
             out: VecDeque::new(),
@@ -109,17 +121,18 @@ impl PoolWorker {
             Input::Forget(job) => {
                 self.kept.remove(&job);
             }
+            Input::FreeAt { job, at } => self.slot.set_free_at(&job, at),
             Input::Drain => self.drain(),
             Input::Tick => self.tick(now, random),
         }
-        self.settle();
+        self.settle(now);
     }
 
     /// A peer came over a link that an [`Effect::Answer`] made, proved itself, and its job was found acceptable: may the job
     /// have the slot? On `Ok` the job runs until [`Input::JobOver`].
     pub fn start(&mut self, start: &Start, now: Time) -> Result<(), StartRefused> {
         let outcome = self.take_slot(start, now);
-        self.settle();
+        self.settle(now);
         outcome
     }
 
@@ -133,7 +146,7 @@ impl PoolWorker {
         if self.line.is_over() {
             return None;
         }
-        [self.line.timeout(), self.slot.ends()].into_iter().flatten().min()
+        [self.line.timeout(), self.slot.ends(), self.tell_at].into_iter().flatten().min()
     }
 
     /// The job that has the slot.
@@ -177,6 +190,8 @@ impl PoolWorker {
         let word = self.slot.word(self.draining, false).unwrap_or_default();
         let mut metadata = self.setup.metadata.clone();
         word.write(&mut metadata);
+        free_at::write(self.slot.free_at(), &mut metadata);
+        self.told = self.slot.free_at().map(|end| Told::new(end, now));
         self.said = Some(word);
         let register = Register {
             peer_id: Some(self.setup.peer_id.clone()),
@@ -186,7 +201,7 @@ impl PoolWorker {
             token: Some(self.setup.token.clone()),
             id_token,
             features: vec![CLAIMS.to_owned()],
-            claims: self.slot.held().into_iter().collect(),
+            claims: self.slot.held().into_iter().filter(|_| !mutation::on(Mutation::HeldNotTold)).collect(),
             ..Register::default()
         };
         self.out.push_back(Effect::Send(FromPeer::Register(Box::new(register))));
@@ -260,7 +275,7 @@ impl PoolWorker {
     }
 
     /// After every input: say what has changed, leave if that is all, and check what must always hold.
-    fn settle(&mut self) {
+    fn settle(&mut self, now: Time) {
         if self.line.is_up()
             && let Some(word) = self.slot.word(self.draining, self.line.has_claims())
             && self.said.as_ref() != Some(&word)
@@ -271,16 +286,50 @@ impl PoolWorker {
         for claim_id in std::mem::take(&mut self.released) {
             self.send(FromPeer::ClaimReleased(ClaimReleased { claim_id }));
         }
+        self.tell_free_at(now);
         if self.draining && self.slot.is_free() && !self.line.is_over() {
+            if self.line.has_claims() {
+                self.send(FromPeer::Leave);
+            }
             self.line.end();
             self.out.push_back(Effect::Leave);
         }
-        debug_assert!(self.slot.fence().is_none_or(|fence| fence <= self.fence), "a grant above the highest fence");
+        debug_assert!(
+            self.slot.fence().is_none_or(|fence| fence <= self.seen.fence),
+            "a grant above the highest fence"
+        );
+    }
+
+    /// Says when the running job will be over, if what was said of it is too far from the truth.
+    fn tell_free_at(&mut self, now: Time) {
+        self.tell_at = None;
+        if !self.line.has_claims() {
+            return;
+        }
+        let end = self.slot.free_at();
+        let due = match (self.told, end) {
+            (None, None) => None,
+            (None, Some(_)) | (Some(_), None) => Some(now),
+            (Some(told), Some(end)) => told.due(end, now),
+        };
+        match due {
+            Some(due) if due <= now => {
+                let mut metadata = Metadata::default();
+                free_at::write(end, &mut metadata);
+                self.told = end.map(|end| Told::new(end, now));
+                self.send_update(metadata, None, None);
+            }
+            due => self.tell_at = due,
+        }
     }
 
     fn update(&mut self, word: &Word, condition: Option<Filters>, request_id: Option<String>) {
         let mut metadata = Metadata::default();
         word.write(&mut metadata);
+        self.send_update(metadata, condition, request_id);
+    }
+
+    fn send_update(&mut self, metadata: Metadata, condition: Option<Filters>, request_id: Option<String>) {
         let peer_id = self.setup.peer_id.clone();
         let update = UpdateMetadata { peer_id, metadata, condition, request_id };
         self.send(FromPeer::UpdateMetadata(update));

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use sleap_rtc_link::{Connector, Link};
 use sleap_rtc_peer::worker_pool::{WorkerEvent, WorkerHandle, WorkerPool};
+use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_session::pool_worker::Admission;
 use sleap_rtc_session::{Grant, JobState};
 use sleap_rtc_wire::claim::ClaimGranted;
@@ -88,7 +89,7 @@ impl Daemon {
             tokio::select! {
                 event = self.pool.next() => match event {
                     Some(WorkerEvent::Left) | None => break,
-                    Some(WorkerEvent::GaveUp(cause)) => return Err(WorkerError::Refused { room: self.room, cause }),
+                    Some(WorkerEvent::GaveUp(cause)) => return Err(self.gave_up(cause)),
                     Some(event) => self.event(&mut running, event).await,
                 },
                 Some(told) = news.recv() => {
@@ -110,6 +111,13 @@ impl Daemon {
             self.news(told);
         }
         Ok(())
+    }
+
+    fn gave_up(self, cause: Cause) -> WorkerError {
+        match cause {
+            Cause::Replaced => WorkerError::Replaced { room: self.room, peer: self.peer },
+            cause => WorkerError::Refused { room: self.room, cause },
+        }
     }
 
     /// Jobs that are over may still be handing out their results: they end by themselves when their clients have them or go.
@@ -152,6 +160,11 @@ impl Daemon {
                 }
             }
             WorkerEvent::Withdraw { job: None, .. } => running.stranger.abort_all(),
+            WorkerEvent::Superseded { job } => {
+                if let Some(job) = running.jobs.get(&job) {
+                    job.commands.send(Command::Superseded).await.ok();
+                }
+            }
             WorkerEvent::Fact(fact) => self.notice(What::Signaling(fact)),
             WorkerEvent::GaveUp(_) | WorkerEvent::Left => {}
         }

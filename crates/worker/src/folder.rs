@@ -1,4 +1,5 @@
-//! Where a job lives on the worker: `jobs/<job id>/` with the record, and `work/` in which the trainer runs.
+//! Where a job lives on the worker: `jobs/<job id>/` with the record, and `work/` in which the trainer runs. When a later attempt
+//! of the job comes here, what the earlier one has left moves to `earlier/<job id>.<attempt>/`.
 //!
 //! Only `labels/` and `videos/` of `work/` come from the client; `configs/`, `logs/`, `models/` are made here.
 
@@ -62,8 +63,10 @@ impl JobFolder {
         self.0.join("work")
     }
 
-    /// Made new, with what an unfinished try has left taken away. It lasts: what its record will say must not go with it.
+    /// Made new: what an earlier attempt has left is kept apart, and what was never accepted is taken away. It lasts: what its
+    /// record will say must not go with it.
     pub(crate) fn make(&self) -> io::Result<()> {
+        self.put_aside()?;
         self.remove()?;
         fs::create_dir_all(&self.0)?;
         // Not every system lets a folder be opened; there, names last by themselves.
@@ -71,6 +74,19 @@ impl JobFolder {
             Some(Ok(jobs)) => jobs.sync_all(),
             _ => Ok(()),
         }
+    }
+
+    fn put_aside(&self) -> io::Result<()> {
+        // What cannot be read was told when the worker started; without an end nothing of it counts.
+        let Ok(Some(state)) = self.state() else { return Ok(()) };
+        if state.end.is_none() {
+            return Ok(());
+        }
+        let Some(apart) = self.0.parent().and_then(apart_from) else { return Ok(()) };
+        let to = Self(apart.join(format!("{}.{}", state.grant.job_id, state.grant.attempt)));
+        to.remove()?;
+        fs::create_dir_all(&apart)?;
+        fs::rename(&self.0, &to.0)
     }
 
     /// Removes everything.
@@ -96,6 +112,16 @@ impl JobFolder {
             }
         }
         Ok(())
+    }
+
+    /// Removes what is too old, or else what only the trainer needed; `true` if nothing is left.
+    fn age(&self, ended_at: Time, now: Time) -> bool {
+        let old = now.since(ended_at) > KEPT_MS;
+        if let Err(error) = if old { self.remove() } else { self.remove_inputs() } {
+            tracing::warn!(path = %self.0.display(), %error, "what a job left cannot be removed");
+            return false;
+        }
+        old
     }
 
     /// Puts the client's files in place, all or none.
@@ -224,14 +250,21 @@ pub(crate) fn sweep(folder: &Path, spared: &HashSet<JobId>, now: Time) -> io::Re
         // What cannot be read is told when the worker starts.
         let Ok(Some(state)) = job.state() else { continue };
         let Some((end, _)) = state.end.filter(|_| !spared.contains(&state.grant.job_id)) else { continue };
-        let old = now.since(end.ended_at) > KEPT_MS;
-        match if old { job.remove() } else { job.remove_inputs() } {
-            Ok(()) if old => gone.push(state.grant.job_id),
-            Ok(()) => {}
-            Err(error) => tracing::warn!(path = %job.0.display(), %error, "what a job left cannot be removed"),
+        if job.age(end.ended_at, now) {
+            gone.push(state.grant.job_id);
+        }
+    }
+    for job in apart_from(folder).map_or_else(|| Ok(Vec::new()), |apart| folders(&apart))? {
+        if let Ok(Some(JobState { end: Some((end, _)), .. })) = job.state() {
+            job.age(end.ended_at, now);
         }
     }
     Ok(gone)
+}
+
+/// Where earlier attempts of the jobs in `folder` are kept.
+fn apart_from(folder: &Path) -> Option<PathBuf> {
+    Some(folder.parent()?.join("earlier"))
 }
 
 fn folders(folder: &Path) -> io::Result<Vec<JobFolder>> {

@@ -21,6 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::accept::{Brought, accept};
+use crate::estimate::Estimate;
 use crate::folder::{JobFolder, Listed};
 use crate::inbox::Inbox;
 use crate::offers::{Maker, Offer, Offers};
@@ -49,6 +50,8 @@ pub(crate) enum Command {
     Offer(Offer),
     /// The claim by which this peer was to bring the job is over.
     Withdrawn { from: PeerId },
+    /// A later attempt of the job was granted elsewhere.
+    Superseded,
     /// The worker ends now.
     Abort { cause: String },
     /// The worker has left the room: nobody can come back to the job.
@@ -95,6 +98,7 @@ pub(crate) struct JobTask {
     disk: Disk,
     record: RecordFile,
     job: Option<JobSpec>,
+    estimate: Estimate,
     wishes: watch::Sender<Wishes>,
     /// Whether the pool gave the slot to this job and has not got it back.
     has_slot: bool,
@@ -143,6 +147,7 @@ impl JobTask {
             links: 0,
             client: None,
             job: None,
+            estimate: Estimate::default(),
             wishes: watch::Sender::new(Wishes::default()),
             has_slot: false,
             left: false,
@@ -166,6 +171,11 @@ impl JobTask {
                 break;
             }
             let Some(input) = self.next_input().await else { break };
+            if let WorkerInput::Happened(what) = &input
+                && let Some(end) = self.estimate.happened(what, self.means.clock.now())
+            {
+                self.pool.free_at(self.machine.grant().job_id.clone(), end).await;
+            }
             self.machine.handle(input, self.means.clock.now());
         }
         if self.has_slot {
@@ -230,6 +240,7 @@ impl JobTask {
                 self.offers.withdraw(&from);
                 WorkerInput::Withdrawn
             }
+            Command::Superseded => WorkerInput::Superseded,
             Command::Abort { cause } => WorkerInput::Abort { code: FailCode::WorkerLost, cause },
             Command::Left => {
                 self.left = true;

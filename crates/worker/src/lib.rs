@@ -6,6 +6,7 @@
 
 mod accept;
 mod daemon;
+mod estimate;
 mod facts;
 mod folder;
 pub mod gpu;
@@ -34,7 +35,7 @@ use sleap_rtc_peer::worker_pool::WorkerPool;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
 use sleap_rtc_session::pool_worker::Setup;
-use sleap_rtc_wire::RoomId;
+use sleap_rtc_wire::{PeerId, RoomId};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
@@ -109,6 +110,14 @@ pub enum WorkerError {
         /// Why.
         cause: Cause,
     },
+    /// Another worker has registered under the same name: it has the place now, and this one does not take it back.
+    #[error("room {room}: another worker has registered as {peer}")]
+    Replaced {
+        /// Which room.
+        room: RoomId,
+        /// The name.
+        peer: PeerId,
+    },
 }
 
 /// Serves all slots until `shutdown` says so and nothing runs any more. The first slot that cannot serve ends the others.
@@ -149,7 +158,7 @@ fn serve(
         room_id: config.room.room.clone(),
         token: config.room.token.clone(),
         metadata: facts::metadata(slot.device(), &config.trainer, &host, config.name.as_deref(), &config.tags),
-        fence: fences.load()?,
+        seen: fences.load()?,
         kept,
         first: FirstTry::Once,
     };

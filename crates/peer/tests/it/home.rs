@@ -6,7 +6,8 @@ use std::thread;
 use serde_json::json;
 use sleap_rtc_peer::env::{self, Environment};
 use sleap_rtc_peer::home::{FenceFile, Home, HomeError, client_peer_id};
-use sleap_rtc_wire::{Fence, RoomId};
+use sleap_rtc_session::pool_worker::Seen;
+use sleap_rtc_wire::{Fence, JobId, RoomId};
 
 #[test]
 fn the_environment_names_the_folder() {
@@ -97,12 +98,15 @@ fn a_fence_is_kept_by_room_and_never_guessed() {
     let folder = tempfile::tempdir().unwrap();
     let (room, other) = (RoomId::new("a7f3d2e1").unwrap(), RoomId::new("other").unwrap());
     let file = FenceFile::of(&folder.path().join("worker/cpu"), &room);
-    assert_eq!(file.load().unwrap(), Fence::default());
-    let fence = Fence { epoch: 3, counter: 41 };
-    file.save(fence).unwrap();
-    assert_eq!(file.load().unwrap(), fence);
-    assert_eq!(FenceFile::of(&folder.path().join("worker/cpu"), &other).load().unwrap(), Fence::default());
+    assert_eq!(file.load().unwrap(), Seen::default());
+    let seen: Seen = serde_json::from_value(json!({"fence": [3, 41], "attempts": [["j1", 2]]})).unwrap();
+    file.save(&seen).unwrap();
+    assert_eq!(file.load().unwrap(), seen);
+    assert_eq!(seen.attempt(&JobId::new("j1").unwrap()), Some(2));
+    assert_eq!(FenceFile::of(&folder.path().join("worker/cpu"), &other).load().unwrap(), Seen::default());
     let on_disk = fs::read_dir(folder.path().join("worker/cpu")).unwrap().next().unwrap().unwrap().path();
+    fs::write(&on_disk, "[3, 41]\n").unwrap();
+    assert_eq!(file.load().unwrap(), Seen::new(Fence { epoch: 3, counter: 41 }), "as the first versions wrote it");
     fs::write(on_disk, "[3,").unwrap();
     assert!(matches!(file.load(), Err(HomeError::Invalid { .. })));
 }

@@ -33,7 +33,7 @@ async fn a_worker_is_found_booked_reached_used_and_free_again() {
         worker.handle.answered(from, "answer".to_owned()).await;
     });
     assert_eq!(answer.unwrap(), "answer");
-    assert_eq!(worker.fences.load().unwrap(), claimed.fence);
+    assert_eq!(worker.fences.load().unwrap().fence, claimed.fence);
 
     assert_eq!(worker.start(&claimed, "j2").await, Err(StartRefused::NotExpected));
     assert_eq!(worker.start(&claimed, "j1").await, Ok(()));
@@ -209,7 +209,7 @@ impl Worker {
             room_id: room.id.clone(),
             token: room.token.clone(),
             metadata: Metadata::from(json!({"tags": ["sleap-rtc"], "properties": {"gpu_memory_mb": 16_000}})),
-            fence: fences.load().unwrap(),
+            seen: fences.load().unwrap(),
             kept: Vec::new(),
             first: FirstTry::KeepTrying,
         };

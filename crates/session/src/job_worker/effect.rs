@@ -120,8 +120,10 @@ pub enum WorkerInput {
     },
     /// The disk says something.
     Disk(DiskAnswer),
-    /// The worker's own side wants the job to end (its owner; a higher attempt of it that runs elsewhere).
+    /// The worker's own side wants the job to end.
     Wish(Wish),
+    /// A later attempt of the job was granted elsewhere: this one ends cancelled.
+    Superseded,
     /// The worker cannot go on with it (it shuts down, its GPU is gone): the job ends failed.
     Abort {
         /// For a program.

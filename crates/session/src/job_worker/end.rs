@@ -3,6 +3,7 @@
 use sleap_rtc_wire::Time;
 use sleap_rtc_wire::job::{EndState, FailCode, Terminal, What};
 use sleap_rtc_wire::manifest::FileEntry;
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::peer::TransferId;
 
 use super::{Fact, JobWorker, Pending, RECORD_AGAIN_MS, Results, Stage, WorkerEffect};
@@ -10,11 +11,16 @@ use crate::events::clean_terminal;
 use crate::record::JobRecord;
 use crate::transfer::{Sender, TransferError};
 
+/// Why an attempt that a later one replaced is cancelled, for people.
+const SUPERSEDED: &str = "a later attempt of this job was granted to another worker";
+
 /// An end that the trainer does not know of yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Doom {
     /// The user wants it.
     Cancelled,
+    /// A later attempt of the job was granted elsewhere.
+    Superseded,
     /// The worker cannot go on.
     Failed { code: FailCode, cause: String },
 }
@@ -36,12 +42,27 @@ impl JobWorker {
         }
     }
 
+    /// A later attempt was granted elsewhere: this one is cancelled.
+    pub(super) fn superseded(&mut self, now: Time) {
+        match self.stage {
+            Stage::Running => self.doom(Doom::Superseded),
+            // Nobody has brought it: the room's end of the claim is the end of it.
+            Stage::Offered => self.withdrawn(),
+            _ => self.cancelled(Some(SUPERSEDED), now),
+        }
+    }
+
     /// The trainer is to be ended now. A cancel weighs more than a failure; the second of a kind changes nothing.
     pub(super) fn doom(&mut self, doom: Doom) {
         if self.doom.is_none() {
             self.out.push_back(WorkerEffect::Cancel);
         }
-        if self.doom.is_none() || doom == Doom::Cancelled {
+        let weighs_more = match (&self.doom, &doom) {
+            (None, _) => true,
+            (Some(Doom::Failed { .. }), Doom::Cancelled | Doom::Superseded) => true,
+            (Some(_), _) => false,
+        };
+        if weighs_more {
             self.doom = Some(doom);
         }
     }
@@ -51,9 +72,9 @@ impl JobWorker {
             return;
         }
         match self.doom.take() {
-            Some(Doom::Cancelled) => {
-                terminal =
-                    Terminal { state: EndState::Cancelled, stopped_early: false, code: None, cause: None, ..terminal };
+            Some(doom @ (Doom::Cancelled | Doom::Superseded)) => {
+                let cause = (doom == Doom::Superseded).then(|| SUPERSEDED.to_owned());
+                terminal = Terminal { state: EndState::Cancelled, stopped_early: false, code: None, cause, ..terminal };
             }
             // A model that was there first is not thrown away.
             Some(Doom::Failed { code, cause }) if terminal.state != EndState::Completed => {
@@ -66,7 +87,8 @@ impl JobWorker {
 
     /// Ends the job, once.
     fn finish(&mut self, mut terminal: Terminal, now: Time) {
-        if matches!(self.stage, Stage::Ending { .. } | Stage::Ended(_) | Stage::Forgotten) {
+        let over = matches!(self.stage, Stage::Ending { .. } | Stage::Ended(_) | Stage::Forgotten);
+        if over && !mutation::on(Mutation::SecondEnd) {
             return;
         }
         self.receiver = None;

@@ -1,6 +1,7 @@
 //! The claims of a worker: granted, honoured once the fence is on disk, ended, used, released.
 
-use sleap_rtc_wire::claim::{ClaimEnded, ClaimGranted, ClaimUsed};
+use sleap_rtc_wire::claim::{ClaimEnded, ClaimGranted, ClaimUsed, EndReason};
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::{ClaimId, Fence, FromPeer, JobId, Time, limits};
 
 use super::effect::{Admission, Effect, Fact, Start, StartRefused};
@@ -16,10 +17,10 @@ impl PoolWorker {
             // Told again after we named it in `register`.
             return;
         }
-        if grant.fence <= self.fence {
+        if grant.fence <= self.seen.fence && !mutation::on(Mutation::FenceCheckOff) {
             return self.refuse_grant(&grant, "its fence is not higher than one seen before");
         }
-        self.fence = grant.fence;
+        self.seen.fence = grant.fence;
         if self.draining {
             return self.refuse_grant(&grant, "the worker is draining");
         }
@@ -39,7 +40,8 @@ impl PoolWorker {
         }
         // `lease_until` is on the server's clock: it ends the claim, we only bound how long we believe in it.
         let ends = now.plus_ms(limits::LEASE_MS + LEASE_SLACK_MS);
-        self.out.push_back(Effect::PersistFence(grant.fence));
+        self.seen.granted(&grant);
+        self.out.push_back(Effect::Persist(self.seen.clone()));
         self.slot = Slot::Leased(Lease { grant, persisted: false, offer: None, ends });
     }
 
@@ -82,7 +84,12 @@ impl PoolWorker {
                 self.out.push_back(Effect::Report(Fact::ClaimEnded { claim, reason: Some(ended.reason) }));
             }
             // It crossed our `claim_used`: the job runs on, and from now on we say ourselves that we are busy.
-            Slot::Running(run) if run.claim() == Some(&ended.claim_id) => run.live = false,
+            Slot::Running(run) if run.claim() == Some(&ended.claim_id) => {
+                run.live = false;
+                if ended.reason == EndReason::Superseded {
+                    self.out.push_back(Effect::Superseded { job: run.job.clone() });
+                }
+            }
             _ => {}
         }
     }
@@ -135,11 +142,15 @@ impl PoolWorker {
             Slot::Running(_) => return Err(StartRefused::Busy),
             Slot::Free | Slot::Leased(_) | Slot::Plain(_) => return Err(StartRefused::NotExpected),
         };
+        if grant.as_ref().is_some_and(|grant| self.seen.attempt(&grant.job_id) > Some(grant.attempt)) {
+            self.hand_back();
+            return Err(StartRefused::OlderAttempt);
+        }
         let live = grant.is_some();
         if let Some(grant) = &grant {
             self.send(FromPeer::ClaimUsed(ClaimUsed { claim_id: grant.claim_id.clone() }));
         }
-        self.slot = Slot::Running(Run { job: start.job.clone(), grant, live, used_at: now });
+        self.slot = Slot::Running(Run { job: start.job.clone(), grant, live, used_at: now, free_at: None });
         self.out.push_back(Effect::Report(Fact::Started { job: start.job.clone() }));
         Ok(())
     }

@@ -2,8 +2,9 @@
 
 use sleap_rtc_wire::claim::{ClaimGranted, EndReason};
 use sleap_rtc_wire::signal::RegisteredAuth;
-use sleap_rtc_wire::{ClaimId, ErrorFrame, Fence, FromPeer, JobId, PeerId, ToPeer};
+use sleap_rtc_wire::{ClaimId, ErrorFrame, Fence, FromPeer, JobId, PeerId, Time, ToPeer};
 
+use super::seen::Seen;
 use crate::pool_line::Cause;
 
 /// One thing that happened.
@@ -57,6 +58,13 @@ pub enum Input {
     },
     /// A job's results are not kept any more.
     Forget(JobId),
+    /// The running job is over at this time at the latest, as far as can be said now; the room is told, for those who wait.
+    FreeAt {
+        /// The job.
+        job: JobId,
+        /// When.
+        at: Time,
+    },
     /// Take no more, finish what runs, then leave.
     Drain,
     /// The time given by `next_timeout` has come.
@@ -76,8 +84,8 @@ pub enum Effect {
     Disconnect,
     /// Send a frame.
     Send(FromPeer),
-    /// Write the fence to disk (fsync), then report [`Input::FencePersisted`] or [`Input::FenceFailed`].
-    PersistFence(Fence),
+    /// Write this to disk (fsync), then report [`Input::FencePersisted`] or [`Input::FenceFailed`] with its fence.
+    Persist(Seen),
     /// Make a link out of this offer, then report [`Input::Answered`] or [`Input::AnswerFailed`]. A link that an earlier
     /// offer of the same peer made is replaced.
     Answer {
@@ -94,6 +102,12 @@ pub enum Effect {
         from: PeerId,
         /// The job that it was to bring by a claim: if it has not brought it yet, it will not.
         job: Option<JobId>,
+    },
+    /// A later attempt of the running job was granted elsewhere: end the run as cancelled, keep what it has apart. It has the slot
+    /// until [`Input::JobOver`].
+    Superseded {
+        /// The job.
+        job: JobId,
     },
     /// For the log and the screen.
     Report(Fact),
@@ -137,6 +151,9 @@ pub enum StartRefused {
     /// The claim is over, or was never for this job.
     #[error("the claim is over")]
     NotExpected,
+    /// This worker has seen a later attempt of the job.
+    #[error("a later attempt of this job has been here")]
+    OlderAttempt,
 }
 
 /// Something for the log and the screen. No secrets.

@@ -63,6 +63,8 @@ pub(super) struct Run {
     /// Whether the server still has the claim; it may have ended it while our `claim_used` was on its way.
     pub(super) live: bool,
     pub(super) used_at: Time,
+    /// When it is over at the latest, if that is known.
+    pub(super) free_at: Option<Time>,
 }
 
 impl Slot {
@@ -73,6 +75,11 @@ impl Slot {
     /// The job that runs.
     pub(super) fn job(&self) -> Option<&JobId> {
         if let Self::Running(run) = self { Some(&run.job) } else { None }
+    }
+
+    /// When the running job is over at the latest.
+    pub(super) fn free_at(&self) -> Option<Time> {
+        if let Self::Running(run) = self { run.free_at } else { None }
     }
 
     /// When the slot is given up by itself.
@@ -103,6 +110,15 @@ impl Slot {
                 run.grant.clone().map(|grant| HeldClaim { grant, state: HeldState::Used, used_at: Some(run.used_at) })
             }
             Self::Free | Self::Plain(_) => None,
+        }
+    }
+
+    /// The running job is over at this time at the latest.
+    pub(super) fn set_free_at(&mut self, job: &JobId, at: Time) {
+        if let Self::Running(run) = self
+            && run.job == *job
+        {
+            run.free_at = Some(at);
         }
     }
 

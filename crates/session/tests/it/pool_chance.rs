@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use proptest::prelude::*;
 use serde_json::json;
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
-use sleap_rtc_session::pool_worker::{Admission, Effect, Input, PoolWorker, Setup, Start};
+use sleap_rtc_session::pool_worker::{Admission, Effect, Input, PoolWorker, Seen, Setup, Start};
 use sleap_rtc_wire::claim::{ClaimEnded, ClaimGranted, EndReason};
 use sleap_rtc_wire::signal::{Description, RegisteredAuth};
 use sleap_rtc_wire::{ClaimId, Code, ErrorFrame, Fence, FromPeer, JobId, Metadata, PeerId, RoomId, Time, ToPeer};
@@ -26,9 +26,15 @@ enum Step {
         jump: u64,
         client: u8,
         job: u8,
+        attempt: u32,
     },
     Ended {
         claim: u8,
+        superseded: bool,
+    },
+    FreeAt {
+        job: u8,
+        ms: u64,
     },
     Persisted {
         ok: bool,
@@ -91,11 +97,12 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Disconnected),
         1 => any::<bool>().prop_map(|old| Step::Registered { claims: !old }),
         1 => Just(Step::Refused),
-        8 => (claim.clone(), 0..3_u64, client.clone(), job.clone())
-            .prop_map(|(claim, jump, client, job)| Step::Granted { claim, jump, client, job }),
+        8 => (claim.clone(), 0..3_u64, client.clone(), job.clone(), 1..3_u32)
+            .prop_map(|(claim, jump, client, job, attempt)| Step::Granted { claim, jump, client, job, attempt }),
+        2 => (job.clone(), 0..200_000_u64).prop_map(|(job, ms)| Step::FreeAt { job, ms }),
         6 => Just(Step::StartGranted),
         4 => Just(Step::Back),
-        1 => claim.clone().prop_map(|claim| Step::Ended { claim }),
+        2 => (claim.clone(), any::<bool>()).prop_map(|(claim, superseded)| Step::Ended { claim, superseded }),
         6 => (0..10_u8).prop_map(|n| Step::Persisted { ok: n > 0 }),
         4 => (client.clone(), some(0..6), some(0..4))
             .prop_map(|(client, claim, job)| Step::Offer { client, claim, job }),
@@ -126,6 +133,11 @@ struct World {
     running: Option<JobId>,
     kept: BTreeSet<JobId>,
     last_started: Fence,
+    /// What went to the disk last.
+    seen: Seen,
+    /// Whether this connection was told when the job is over.
+    told_free_at: bool,
+    leaves: bool,
     last_request: Option<String>,
     /// Claims of which this connection heard `claim_used`, or `register` with a used claim.
     told_used: Option<ClaimId>,
@@ -154,7 +166,7 @@ impl World {
             room_id: RoomId::new("room").unwrap(),
             token: String::new(),
             metadata: Metadata::from(json!({"tags": ["sleap-rtc"]})),
-            fence: Fence { epoch: 0, counter: 3 },
+            seen: Seen::new(Fence { epoch: 0, counter: 3 }),
             kept: Vec::new(),
             first: FirstTry::KeepTrying,
         };
@@ -167,6 +179,9 @@ impl World {
             running: None,
             kept: BTreeSet::new(),
             last_started: Fence { epoch: 0, counter: 3 },
+            seen: Seen::default(),
+            told_free_at: false,
+            leaves: false,
             last_request: None,
             told_used: None,
             registered: false,
@@ -241,6 +256,7 @@ impl World {
             Step::Answered { client, ok: false } => Input::AnswerFailed { to: peer(*client), cause: "no".into() },
             Step::LinkClosed { client } => Input::LinkClosed { peer: peer(*client) },
             Step::Drain => Input::Drain,
+            Step::FreeAt { job, ms } => Input::FreeAt { job: name(*job), at: self.now.plus_ms(*ms) },
             other => Input::Frame(self.heard(other)?),
         })
     }
@@ -254,7 +270,7 @@ impl World {
                 ToPeer::RegisteredAuth(Box::new(frame))
             }
             Step::Refused => ToPeer::Error(ErrorFrame::new(Code::StoreUnavailable, "later")),
-            Step::Granted { claim, jump, client, job } => {
+            Step::Granted { claim, jump, client, job, attempt } => {
                 let last = self.grants.iter().map(|grant| grant.fence.counter).max().unwrap_or(3);
                 let counter = if *jump == 0 { last.saturating_sub(3) } else { last + jump };
                 let grant = ClaimGranted {
@@ -263,14 +279,15 @@ impl World {
                     client: peer(*client),
                     client_key: None,
                     job_id: name(*job),
-                    attempt: 1,
+                    attempt: *attempt,
                     lease_until: Time(0),
                 };
                 self.grants.push(grant.clone());
                 ToPeer::ClaimGranted(grant)
             }
-            Step::Ended { claim } => {
-                ToPeer::ClaimEnded(ClaimEnded { claim_id: claim_id(*claim), reason: EndReason::LeaseExpired })
+            Step::Ended { claim, superseded } => {
+                let reason = if *superseded { EndReason::Superseded } else { EndReason::LeaseExpired };
+                ToPeer::ClaimEnded(ClaimEnded { claim_id: claim_id(*claim), reason })
             }
             Step::Offer { client, claim, job } => ToPeer::Offer(Description {
                 sender: peer(*client),
@@ -314,8 +331,12 @@ impl World {
             self.running = Some(start.job.clone());
             if let Some(claim) = start.claim {
                 let grants = self.grants.iter().filter(|grant| grant.claim_id == claim && grant.job_id == start.job);
-                let fence = grants.map(|grant| grant.fence).filter(|fence| self.on_disk.contains(fence)).max();
-                let fence = fence.unwrap_or_else(|| panic!("no grant for this job whose fence is on disk"));
+                let honoured = grants.filter(|grant| self.on_disk.contains(&grant.fence));
+                let Some(grant) = honoured.max_by_key(|grant| grant.fence) else {
+                    panic!("no grant for this job whose fence is on disk")
+                };
+                let fence = grant.fence;
+                assert!(self.seen.attempt(&start.job) <= Some(grant.attempt), "an older attempt after a later one");
                 assert!(fence > self.last_started, "an old claim runs again");
                 self.last_started = fence;
             }
@@ -327,14 +348,18 @@ impl World {
         while let Some(effect) = self.worker.next_effect() {
             assert!(!self.over, "after the end: {effect:?}");
             match effect {
-                Effect::PersistFence(fence) => {
+                Effect::Persist(seen) => {
+                    let fence = seen.fence;
+                    self.seen = seen;
                     assert!(self.on_disk.iter().max() < Some(&fence), "a fence that goes back");
                     self.to_write.push(fence);
                 }
                 Effect::Answer { admission, .. } => self.answer(&admission),
                 Effect::Send(frame) => self.sent(&frame),
-                Effect::Disconnect => (self.registered, self.told_used) = (false, None),
-                Effect::Leave | Effect::GiveUp(_) => {
+                Effect::Disconnect => (self.registered, self.told_used, self.told_free_at) = (false, None, false),
+                Effect::Superseded { job } => assert_eq!(self.running, Some(job), "a job that does not run"),
+                end @ (Effect::Leave | Effect::GiveUp(_)) => {
+                    assert!(!self.leaves || end == Effect::Leave);
                     assert_eq!(self.running, None, "left a running job");
                     self.over = true;
                 }
@@ -361,6 +386,12 @@ impl World {
                 assert!(used.is_none() || self.running.is_some(), "holds a used claim without a job");
                 self.told_used = used.map(|held| held.grant.claim_id.clone());
                 self.registered = true;
+                self.told_free_at = register.metadata.property("free_at").is_some_and(|at| !at.is_null());
+                assert!(!self.told_free_at || self.running.is_some(), "an end of nothing");
+            }
+            FromPeer::Leave => {
+                assert_eq!(self.running, None, "left a running job");
+                self.leaves = true;
             }
             FromPeer::ClaimUsed(used) => {
                 assert!(self.told_used.is_none(), "two claims used at once");
@@ -376,6 +407,11 @@ impl World {
                 if update.request_id.is_some() {
                     assert!(update.condition.is_some());
                     self.last_request.clone_from(&update.request_id);
+                }
+                if let Some(free_at) = update.metadata.property("free_at") {
+                    assert!(free_at.is_null() == self.running.is_none(), "an end of nothing, or none while a job runs");
+                    assert!(self.told_free_at || !free_at.is_null(), "taken back what was never said");
+                    self.told_free_at = !free_at.is_null();
                 }
                 let status = update.metadata.property("status").and_then(|status| status.as_str());
                 if status == Some("available") {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sleap_rtc_session::pool_line::{Cause, FirstTry, REGISTER_MS, SILENCE_MS};
 use sleap_rtc_session::pool_worker::{
-    ASSIGN_MS, Admission, Effect, Fact, Input, PoolWorker, Setup, Start, StartRefused,
+    ASSIGN_MS, Admission, Effect, Fact, Input, PoolWorker, Seen, Setup, Start, StartRefused,
 };
 use sleap_rtc_wire::claim::{ClaimEnded, ClaimGranted, EndReason, HeldState};
 use sleap_rtc_wire::signal::{Description, RegisteredAuth};
@@ -33,7 +33,7 @@ fn registers_with_tags_status_features_and_no_claims() {
 fn a_grant_is_honoured_only_after_its_fence_is_on_disk() {
     let mut worker = Worker::up();
     worker.frame(ToPeer::ClaimGranted(grant("c1", 7)));
-    assert_eq!(worker.effects(), [Effect::PersistFence(fence(7))]);
+    assert_eq!(worker.persists(), fence(7));
     worker.frame(offer("ada", Some("c1"), Some("j1")));
     assert_eq!(worker.effects(), []);
     assert_eq!(worker.start("c1"), Err(StartRefused::NotExpected));
@@ -65,12 +65,12 @@ fn a_fence_that_is_not_higher_is_refused() {
         assert_eq!(worker.sent(), [json!({"type": "claim_released", "claim_id": "stale"})]);
     }
     worker.frame(ToPeer::ClaimGranted(grant("c2", 8)));
-    assert_eq!(worker.effects(), [Effect::PersistFence(fence(8))]);
+    assert_eq!(worker.persists(), fence(8));
 }
 
 #[test]
 fn the_highest_fence_of_an_earlier_run_counts() {
-    let mut worker = Worker::with(|setup| setup.fence = Fence { epoch: 3, counter: 9 });
+    let mut worker = Worker::with(|setup| setup.seen = Seen::new(Fence { epoch: 3, counter: 9 }));
     worker.register(true);
     worker.frame(ToPeer::ClaimGranted(grant("old", 100)));
     assert_eq!(worker.sent(), [json!({"type": "claim_released", "claim_id": "old"})]);
@@ -321,7 +321,7 @@ fn a_grant_that_crosses_a_reservation_wins() {
     let id = worker.sent()[0]["request_id"].as_str().unwrap().to_owned();
     worker.frame(ToPeer::ClaimGranted(grant("c1", 7)));
     let effects = worker.effects();
-    assert!(effects.contains(&Effect::PersistFence(fence(7))));
+    assert!(effects.iter().any(|effect| matches!(effect, Effect::Persist(seen) if seen.fence == fence(7))));
     let told = effects.iter().find_map(|effect| match effect {
         Effect::Send(frame) => Some(value(frame)),
         _ => None,
@@ -421,7 +421,7 @@ impl Worker {
             room_id: RoomId::new("room1").unwrap(),
             token: "pass".into(),
             metadata,
-            fence: Fence::default(),
+            seen: Seen::default(),
             kept: Vec::new(),
             first: FirstTry::KeepTrying,
         };
@@ -492,6 +492,14 @@ impl Worker {
             .iter()
             .filter_map(|effect| if let Effect::Send(frame) = effect { Some(value(frame)) } else { None })
             .collect()
+    }
+
+    /// Nothing else is wanted than this on disk.
+    fn persists(&mut self) -> Fence {
+        match self.effects().as_slice() {
+            [Effect::Persist(seen)] => seen.fence,
+            other => panic!("{other:?}"),
+        }
     }
 
     fn registers(&mut self) -> Value {

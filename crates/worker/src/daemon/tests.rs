@@ -6,7 +6,7 @@ use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_peer::home::FenceFile;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_line::FirstTry;
-use sleap_rtc_session::pool_worker::Setup;
+use sleap_rtc_session::pool_worker::{Seen, Setup};
 use sleap_rtc_wire::job::FailCode;
 use sleap_rtc_wire::{Fence, Metadata, Time};
 
@@ -39,7 +39,7 @@ impl Rig {
             room_id: room.clone(),
             token: "t".to_owned(),
             metadata: Metadata::default(),
-            fence: Fence::default(),
+            seen: Seen::default(),
             kept: vec![],
             first: FirstTry::KeepTrying,
         };

@@ -14,11 +14,11 @@ use sleap_rtc_peer::home::{FenceFile, Home};
 use sleap_rtc_peer::pump::{Pump, PumpEvent};
 use sleap_rtc_peer::worker_pool::{WorkerEvent, WorkerHandle, WorkerPool};
 use sleap_rtc_session::pool_line::FirstTry;
-use sleap_rtc_session::pool_worker::{Admission, Fact, Setup, Start};
+use sleap_rtc_session::pool_worker::{Admission, Fact, Seen, Setup, Start};
 use sleap_rtc_session::{Binding, DiskAnswer, Grant, JobWorker, KeyPair, LinkId, WorkerEffect, WorkerInput};
 use sleap_rtc_wire::job::{EndState, FailCode, JobSpec, Phase, Terminal, What};
 use sleap_rtc_wire::manifest::FileEntry;
-use sleap_rtc_wire::{Fence, Metadata, PeerId, RoomId, Time};
+use sleap_rtc_wire::{Metadata, PeerId, RoomId, Time};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -72,7 +72,7 @@ impl TestWorker {
                 "tags": ["sleap-rtc", "training-worker"],
                 "properties": {"worker_name": "gpu-box", "gpu_memory_mb": 8188, "gpu_model": "RTX 4060"},
             })),
-            fence: Fence::default(),
+            seen: Seen::default(),
             kept: Vec::new(),
             first: FirstTry::Once,
         };
