@@ -15,6 +15,7 @@ mod pool_chance;
 #[cfg(test)]
 mod pool_client;
 #[cfg(test)]
+mod pool_waiting;
 mod pool_worker;
 #[cfg(test)]
 mod proof;

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use serde_json::json;
 use sleap_rtc_session::pool_client::{CallId, ClaimRequest, Effect, Input, Offer, PoolClient, Setup};
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
-use sleap_rtc_wire::claim::{ClaimEnded, Claimed, EndReason};
+use sleap_rtc_wire::claim::{Claim, ClaimEnded, ClaimWaiting, Claimed, EndReason, Reason, Seat, Workers};
 use sleap_rtc_wire::signal::{Description, RegisteredAuth};
 use sleap_rtc_wire::{
     ClaimId, Code, ErrorFrame, Fence, Filters, FromPeer, JobId, Metadata, PeerId, RoomId, Time, ToPeer,
@@ -15,7 +15,10 @@ use sleap_rtc_wire::{
 /// One thing that the user or the world may do.
 #[derive(Clone, Debug)]
 enum Step {
-    Claim,
+    Claim {
+        wait_ms: u64,
+        count: u32,
+    },
     Discover,
     Offer {
         worker: u8,
@@ -26,8 +29,12 @@ enum Step {
     },
     Release,
     JobRuns(bool),
-    /// The server answers the oldest open claim.
+    /// The server gives a worker to the oldest open claim.
     Grant,
+    /// The server tells the oldest open claim its place.
+    Line,
+    /// The server starts anew and forgets every claim that nobody has used.
+    Restart,
     Peers,
     Answer {
         worker: u8,
@@ -48,13 +55,15 @@ enum Step {
 
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
-        4 => Just(Step::Claim),
+        4 => (0..2_u64, 1..4_u32).prop_map(|(wait, count)| Step::Claim { wait_ms: wait * 600_000, count }),
         2 => Just(Step::Discover),
         4 => (0..2_u8, any::<bool>()).prop_map(|(worker, claimed)| Step::Offer { worker, claimed }),
         2 => (0..3_u8).prop_map(|back| Step::Abandon { back }),
         1 => Just(Step::Release),
         1 => any::<bool>().prop_map(Step::JobRuns),
-        5 => Just(Step::Grant),
+        8 => Just(Step::Grant),
+        3 => Just(Step::Line),
+        2 => Just(Step::Restart),
         2 => Just(Step::Peers),
         3 => (0..2_u8).prop_map(|worker| Step::Answer { worker }),
         2 => (0..3_u8, any::<bool>()).prop_map(|(code, named)| Step::Error { code, named }),
@@ -86,11 +95,19 @@ struct World {
     calls: u64,
     /// Calls without an answer yet.
     open: BTreeSet<CallId>,
-    /// Claims that the server heard of and has not answered, by request.
-    asked: Vec<String>,
+    /// Claims that the server heard of on this connection and has not answered.
+    asked: Vec<Claim>,
+    /// When each was asked for first, and with what.
+    first: BTreeMap<String, (Time, Claim)>,
+    seats: BTreeMap<String, Seat>,
     granted: u64,
-    /// Claims that the server gave and nobody gave back: whether the caller has it.
-    given: BTreeMap<ClaimId, bool>,
+    /// Claims that the server gave and nobody gave back, by their request.
+    given: BTreeMap<ClaimId, String>,
+    /// Those of them that a caller has.
+    held: BTreeSet<ClaimId>,
+    forgotten: BTreeSet<ClaimId>,
+    /// What the server tells again.
+    retold: Vec<ToPeer>,
     up: bool,
 }
 
@@ -110,8 +127,13 @@ impl World {
             calls: 0,
             open: BTreeSet::new(),
             asked: Vec::new(),
+            first: BTreeMap::new(),
+            seats: BTreeMap::new(),
             granted: 0,
             given: BTreeMap::new(),
+            held: BTreeSet::new(),
+            forgotten: BTreeSet::new(),
+            retold: Vec::new(),
             up: false,
         };
         world.come_back();
@@ -120,11 +142,11 @@ impl World {
 
     fn take(&mut self, step: &Step) {
         match step {
-            Step::Claim => {
+            Step::Claim { wait_ms, count } => {
                 let request = ClaimRequest {
                     filters: Filters::default(),
-                    count: 1,
-                    wait_ms: 0,
+                    count: *count,
+                    wait_ms: *wait_ms,
                     lease_ms: 1,
                     job_id: JobId::new("j").unwrap(),
                     attempt: 1,
@@ -133,7 +155,7 @@ impl World {
             }
             Step::Discover => self.call(|call| Input::Discover { call, filters: Filters::default(), absent: false }),
             Step::Offer { worker, claimed } => {
-                let held = self.given.iter().find(|(_, held)| **held).map(|(claim, _)| claim.clone());
+                let held = self.held.first().cloned();
                 let offer =
                     Offer { worker: peer(*worker), sdp: "sdp".to_owned(), claim: held.filter(|_| *claimed), job: None };
                 self.call(|call| Input::Offer { call, offer });
@@ -145,7 +167,7 @@ impl World {
                 }
             }
             Step::Release => {
-                if let Some(claim) = self.given.keys().next().cloned() {
+                if let Some(claim) = self.held.first().cloned() {
                     self.input(Input::Release { claim });
                 }
             }
@@ -160,6 +182,12 @@ impl World {
                 self.now = self.now.plus_ms(*ms);
                 self.input(Input::Tick);
             }
+            Step::Restart => {
+                self.input(Input::Disconnected(Cause::Closed("reset".to_owned())));
+                let unused = self.given.keys().filter(|claim| !self.held.contains(*claim)).cloned();
+                self.forgotten.extend(unused);
+                self.given.retain(|claim, _| self.held.contains(claim));
+            }
             Step::Leave => self.input(Input::Leave),
             heard if self.up => self.hear(heard),
             _ => {}
@@ -171,14 +199,25 @@ impl World {
             Step::Grant if !self.asked.is_empty() => {
                 self.granted += 1;
                 let claim_id = ClaimId::new(&format!("c{}", self.granted)).unwrap();
-                self.given.insert(claim_id.clone(), false);
-                ToPeer::Claimed(Claimed {
-                    request_id: self.asked.remove(0),
-                    claim_id,
-                    fence: Fence { epoch: 1, counter: self.granted },
-                    worker: peer(0),
-                    worker_key: None,
-                    lease_until: Time(0),
+                let request_id = self.asked[0].request_id.clone();
+                self.given.insert(claim_id.clone(), request_id.clone());
+                let given = self.given.values().filter(|of| **of == request_id).count();
+                if given >= self.asked[0].count as usize {
+                    self.asked.remove(0);
+                }
+                claimed(&request_id, claim_id, self.granted)
+            }
+            Step::Line => {
+                let Some(claim) = self.asked.first().filter(|claim| claim.wait_ms > 0) else { return };
+                let seat = Seat { asked_at: self.now, until: self.now, proof: String::new() };
+                self.seats.insert(claim.request_id.clone(), seat.clone());
+                ToPeer::ClaimWaiting(ClaimWaiting {
+                    request_id: claim.request_id.clone(),
+                    place: 1,
+                    reason: Reason::AllMatchingBusy,
+                    workers: Workers::default(),
+                    estimate_ms: None,
+                    seat: Some(seat),
                 })
             }
             Step::Peers => {
@@ -194,18 +233,18 @@ impl World {
             Step::Error { code, named } => {
                 let code = [Code::WorkerBusy, Code::PeerNotFound, Code::RateLimited][usize::from(*code)];
                 let mut error = ErrorFrame::new(code, "no");
-                error.request_id = self.asked.first().cloned().filter(|_| *named);
+                error.request_id = self.asked.first().map(|claim| claim.request_id.clone()).filter(|_| *named);
                 ToPeer::Error(error)
             }
             Step::Ended => {
                 let Some((claim_id, _)) = self.given.pop_first() else { return };
+                self.held.remove(&claim_id);
                 ToPeer::ClaimEnded(ClaimEnded { claim_id, reason: EndReason::LeaseExpired })
             }
             _ => return,
         };
         self.input(Input::Frame(frame));
-        // Nobody has it and it was not given back: it would stand idle for the whole lease.
-        assert!(self.given.values().all(|held| *held), "a claim that nobody holds: {:?}", self.given);
+        self.look();
     }
 
     /// Time passes and nothing comes any more: then every call has its answer.
@@ -215,6 +254,33 @@ impl World {
             self.input(Input::Tick);
         }
         assert_eq!(self.open, BTreeSet::new());
+        self.come_back();
+        if self.up {
+            self.look();
+        }
+    }
+
+    /// What nobody holds and no open call waits for is given back: it would stand idle for the whole lease.
+    fn look(&self) {
+        for (claim, of) in &self.given {
+            let waits = self.open.iter().any(|call| *of == format!("r{}", call.0));
+            assert!(self.held.contains(claim) || waits, "a claim that nobody holds: {claim}");
+        }
+    }
+
+    /// A claim is asked for again as it was first, with its place, and for no longer than was wanted.
+    fn ask(&mut self, claim: Claim) {
+        let (first, as_first) = self.first.entry(claim.request_id.clone()).or_insert((self.now, claim.clone())).clone();
+        let wait_ms = as_first.wait_ms.saturating_sub(self.now.since(first));
+        let seat = self.seats.get(&claim.request_id).cloned();
+        assert_eq!(claim, Claim { wait_ms, seat, ..as_first });
+        // The same request again, while its claims are unused, gets the same claims.
+        let again: Vec<_> = self.given.iter().filter(|(_, of)| **of == claim.request_id).collect();
+        let frames: Vec<_> = again.into_iter().map(|(id, of)| claimed(of, id.clone(), 1)).collect();
+        if frames.len() < claim.count as usize {
+            self.asked.push(claim);
+        }
+        self.retold.extend(frames);
     }
 
     fn come_back(&mut self) {
@@ -228,6 +294,9 @@ impl World {
             serde_json::from_value(json!({"room_id": "room", "peer_id": "p99", "features": ["claims/1"]})).unwrap();
         self.input(Input::Frame(ToPeer::RegisteredAuth(Box::new(frame))));
         self.up = self.client.is_registered();
+        for frame in std::mem::take(&mut self.retold) {
+            self.input(Input::Frame(frame));
+        }
     }
 
     fn call(&mut self, input: impl FnOnce(CallId) -> Input) {
@@ -243,16 +312,26 @@ impl World {
             match effect {
                 Effect::ClaimDone { call, outcome } => {
                     assert!(self.open.remove(&call), "two answers, or one to nobody");
-                    for claimed in outcome.unwrap_or_default() {
-                        self.given.insert(claimed.claim_id, true);
+                    let claims: BTreeSet<_> = outcome.into_iter().flatten().map(|claimed| claimed.claim_id).collect();
+                    if let Some((_, first)) = self.first.get(&format!("r{}", call.0)) {
+                        assert!(claims.is_empty() || claims.len() == first.count as usize, "some, not all");
                     }
+                    let known = claims.iter().all(|claim| self.given.contains_key(claim));
+                    assert!(known, "claims that the server has forgotten: {claims:?}");
+                    self.held.extend(claims);
                 }
                 Effect::DiscoverDone { call, .. } | Effect::OfferDone { call, .. } => {
                     assert!(self.open.remove(&call), "two answers, or one to nobody");
                 }
-                Effect::Send(FromPeer::Claim(claim)) => self.asked.push(claim.request_id),
+                Effect::Send(FromPeer::Claim(claim)) => self.ask(claim),
+                // A grant may cross it: the server answers all the same.
+                Effect::Send(FromPeer::Withdraw(withdraw)) => {
+                    assert!(self.first.contains_key(&withdraw.request_id), "was never asked for");
+                }
                 Effect::Send(FromPeer::Release(release)) => {
-                    assert!(self.given.remove(&release.claim_id).is_some(), "released twice");
+                    let given = self.given.remove(&release.claim_id).is_some();
+                    assert!(given || self.forgotten.remove(&release.claim_id), "released twice");
+                    self.held.remove(&release.claim_id);
                 }
                 Effect::Disconnect => {
                     self.up = false;
@@ -262,6 +341,17 @@ impl World {
             }
         }
     }
+}
+
+fn claimed(request_id: &str, claim_id: ClaimId, counter: u64) -> ToPeer {
+    ToPeer::Claimed(Claimed {
+        request_id: request_id.to_owned(),
+        claim_id,
+        fence: Fence { epoch: 1, counter },
+        worker: peer(0),
+        worker_key: None,
+        lease_until: Time(0),
+    })
 }
 
 fn peer(n: u8) -> PeerId {

@@ -297,13 +297,13 @@ fn whoever_leaves_gives_back_what_no_job_uses() {
 
 // Helpers.
 
-struct Client {
-    client: PoolClient,
-    now: Time,
+pub(crate) struct Client {
+    pub(crate) client: PoolClient,
+    pub(crate) now: Time,
 }
 
 impl Client {
-    fn new(first: FirstTry) -> Self {
+    pub(crate) fn new(first: FirstTry) -> Self {
         let now = Time(1_700_000_000_000);
         let setup = Setup {
             peer_id: peer("laptop"),
@@ -315,7 +315,7 @@ impl Client {
         Self { client: PoolClient::new(setup, now), now }
     }
 
-    fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let mut client = Self::new(FirstTry::Once);
         client.register(true);
         client
@@ -331,7 +331,7 @@ impl Client {
         client
     }
 
-    fn register(&mut self, claims: bool) {
+    pub(crate) fn register(&mut self, claims: bool) {
         self.tick();
         assert_eq!(self.effects(), [Effect::Connect { fresh: false }]);
         self.input(Input::Connected { id_token: Some("idt".into()) });
@@ -342,16 +342,19 @@ impl Client {
         self.effects();
     }
 
-    fn claim(&mut self, call: u64) {
-        let request = ClaimRequest {
+    pub(crate) fn request() -> ClaimRequest {
+        ClaimRequest {
             filters: Filters::parse(json!({"tags": ["sleap-rtc"]})).unwrap(),
             count: 1,
             wait_ms: 0,
             lease_ms: 30_000,
             job_id: JobId::new("j1").unwrap(),
             attempt: 1,
-        };
-        self.input(Input::Claim { call: CallId(call), request });
+        }
+    }
+
+    fn claim(&mut self, call: u64) {
+        self.input(Input::Claim { call: CallId(call), request: Self::request() });
     }
 
     fn discover(&mut self, call: u64) {
@@ -364,55 +367,55 @@ impl Client {
         self.input(Input::Offer { call: CallId(call), offer });
     }
 
-    fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         self.client.handle(input, self.now, u64::MAX);
     }
 
-    fn frame(&mut self, frame: ToPeer) {
+    pub(crate) fn frame(&mut self, frame: ToPeer) {
         self.input(Input::Frame(frame));
     }
 
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.input(Input::Tick);
     }
 
-    fn sleep(&mut self) {
+    pub(crate) fn sleep(&mut self) {
         self.now = self.client.next_timeout().unwrap().max(self.now);
         self.tick();
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
+    pub(crate) fn effects(&mut self) -> Vec<Effect> {
         std::iter::from_fn(|| self.client.next_effect()).collect()
     }
 
-    fn sent(&mut self) -> Vec<Value> {
+    pub(crate) fn sent(&mut self) -> Vec<Value> {
         self.effects().iter().filter(|effect| matches!(effect, Effect::Send(_))).map(value).collect()
     }
 }
 
-fn value(effect: &Effect) -> Value {
+pub(crate) fn value(effect: &Effect) -> Value {
     match effect {
         Effect::Send(frame) => serde_json::from_str(&frame.encode()).unwrap(),
         other => panic!("not a frame: {other:?}"),
     }
 }
 
-fn peer(id: &str) -> PeerId {
+pub(crate) fn peer(id: &str) -> PeerId {
     PeerId::new(id).unwrap()
 }
 
-fn claim(id: &str) -> ClaimId {
+pub(crate) fn claim(id: &str) -> ClaimId {
     ClaimId::new(id).unwrap()
 }
 
-fn registered(claims: bool) -> ToPeer {
+pub(crate) fn registered(claims: bool) -> ToPeer {
     let features: &[&str] = if claims { &["claims/1"] } else { &[] };
     let frame: RegisteredAuth =
         serde_json::from_value(json!({"room_id": "room1", "peer_id": "laptop", "features": features})).unwrap();
     ToPeer::RegisteredAuth(Box::new(frame))
 }
 
-fn claimed(request: &Value, id: &str) -> ToPeer {
+pub(crate) fn claimed(request: &Value, id: &str) -> ToPeer {
     ToPeer::Claimed(Claimed {
         request_id: request["request_id"].as_str().unwrap().to_owned(),
         claim_id: claim(id),
