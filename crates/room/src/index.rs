@@ -108,8 +108,14 @@ impl Index {
             property.add(key, joined);
         }
         if property.peers == 0 {
+            debug_assert!(property.values.is_empty(), "who is gone is found nowhere");
             self.properties.remove(name);
         }
+    }
+
+    #[cfg(debug_assertions)]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tags.is_empty() && self.properties.is_empty()
     }
 
     /// Those among whom all matches are, if some condition leaves fewer than `below`. The properties `but` are not looked at.

@@ -223,5 +223,8 @@ impl Presence {
     pub(crate) fn check(&self) {
         debug_assert_eq!(self.peers.len(), self.by_id.len(), "one peer an id");
         debug_assert_eq!(self.peers.len(), self.by_conn.len(), "one peer a connection");
+        debug_assert!(self.idle.len() <= self.free.len(), "who is idle is free");
+        let forgotten = self.index.is_empty() && self.free.is_empty() && self.idle.is_empty();
+        debug_assert!(forgotten || !self.peers.is_empty(), "who is gone is found nowhere");
     }
 }

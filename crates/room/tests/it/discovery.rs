@@ -1,5 +1,7 @@
 use serde_json::json;
-use sleap_rtc_wire::{Code, ToPeer, limits};
+use sleap_rtc_wire::claim::Claim;
+use sleap_rtc_wire::signal::Register;
+use sleap_rtc_wire::{Code, PeerId, ToPeer, limits};
 
 use crate::desk::*;
 
@@ -67,6 +69,27 @@ fn by_a_property_if_the_asker_wants_that() {
 }
 
 #[test]
+fn a_claim_takes_the_match_that_has_been_idle_longest() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    for n in 0..9 {
+        let name = format!("w{n}");
+        let gpu = if n % 4 == 3 { "A100" } else { "T4" };
+        let told = metadata(json!({"properties": {"status": "available", "gpu": gpu}}));
+        desk.enter(conn(10 + n), &name, Register { metadata: told, ..worker(&name) });
+    }
+    let taken: Vec<PeerId> = (0..5)
+        .map(|n| {
+            let wanted = Claim { filters: filters(json!({"gpu": "A100"})), ..claim(&format!("r{n}")) };
+            let claimed = desk.claimed(c1, wanted);
+            desk.go(releases(c1, &claimed.claim_id));
+            claimed.worker
+        })
+        .collect();
+    assert_eq!(taken, ["w3", "w7", "w3", "w7", "w3"].map(peer));
+}
+
+#[test]
 fn nobody_asks_for_somebody_else() {
     let mut desk = Desk::new();
     let c1 = desk.client("c1", 1);
@@ -80,15 +103,24 @@ fn an_answer_too_large_for_a_frame_is_cut() {
     let c1 = desk.client("c1", 1);
     for n in 0..40 {
         let name = format!("w{n}");
-        let properties = json!({"notes": "\u{1}\"\\ü".repeat(5_000)});
+        let properties = json!({"n": n, "notes": "\u{1}\"\\ü".repeat(5_000)});
         desk.enter(conn(10 + n), &name, plain(&name, "worker", properties));
     }
     let frames = desk.go(says(c1, discover("c1", json!({}))));
     let (_, frame) = only(frames);
     let text = frame.encode();
     assert!(text.len() <= limits::FRAME, "{} bytes", text.len());
-    let ToPeer::PeerList { peers, count, .. } = ToPeer::decode(&text).unwrap() else { panic!("no list") };
-    assert_eq!(peers.len(), count);
+    let ToPeer::PeerList { peers, count, total, .. } = ToPeer::decode(&text).unwrap() else { panic!("no list") };
+    assert_eq!((peers.len(), total), (count, Some(40)));
     assert!((15..40).contains(&count), "{count} peers");
     assert_eq!(peers[0].peer_id, peer("w0"));
+
+    // The best matches come first, and who wants no more is not told of more.
+    let asks = |desk: &mut Desk, limit| {
+        let (_, frame) = only(desk.go(says(c1, discover("c1", json!({"sort": "-n", "limit": limit})))));
+        let ToPeer::PeerList { peers, total, .. } = frame else { panic!("no list") };
+        (peers[0].peer_id.to_string(), peers.len(), total)
+    };
+    assert_eq!(asks(&mut desk, 3), ("w39".to_owned(), 3, None));
+    assert_eq!(asks(&mut desk, 39), ("w39".to_owned(), count, Some(39)));
 }

@@ -6,6 +6,7 @@ mod claims;
 mod desk;
 mod discovery;
 mod held;
+mod index;
 mod law;
 mod lifetime;
 mod presence;
