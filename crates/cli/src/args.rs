@@ -2,8 +2,8 @@
 //! arguments; tokens come from the environment, a file, or `--token-file`.
 
 mod rooms;
+mod server;
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ pub use rooms::{
     Caller, CleanupArgs, IdentityCommand, RoomArgs, RoomCommand, RoomCreateArgs, RoomDeleteArgs, RoomListArgs,
     TestRoomArgs, TokenSource,
 };
+pub use server::ServerArgs;
 
 /// One pool out of a lab's GPU machines: train SLEAP models on a machine that is free.
 ///
@@ -114,29 +115,6 @@ pub struct Connect {
     /// File with the room's token [env: SLEAP_RTC_ROOM_TOKEN holds the token itself]
     #[arg(long, value_name = "FILE", help_heading = "Room")]
     pub token_file: Option<PathBuf>,
-}
-
-/// `server`.
-#[derive(Debug, Args)]
-pub struct ServerArgs {
-    /// Address to listen on; by default all of this machine's, so that GPU machines can reach it.
-    #[arg(long, value_name = "IP", default_value = "0.0.0.0")]
-    pub listen: IpAddr,
-    /// Port for HTTP; 0 takes a free one. Both ports serve both protocols.
-    #[arg(long, value_name = "PORT", default_value_t = 8001)]
-    pub http_port: u16,
-    /// Port for WebSocket; 0 takes a free one.
-    #[arg(long, value_name = "PORT", default_value_t = 8080)]
-    pub ws_port: u16,
-    /// Folder for the database [default: in your data folder]
-    #[arg(long, value_name = "DIR")]
-    pub data: Option<PathBuf>,
-    /// How others reach this server, e.g. http://admin-box:8001; told to whoever makes a room.
-    #[arg(long, value_name = "URL")]
-    pub public_url: Option<String>,
-    /// End when standard input closes, so that a program that started this one never leaves it behind.
-    #[arg(long, hide = true)]
-    pub until_eof: bool,
 }
 
 /// `worker`.

@@ -68,6 +68,9 @@ fn not_made(caller: &Caller, error: &ApiError) -> CliError {
                 .cause(caller.says(text))
                 .hint("name the data folder of this very server: --operator=DIR")
         }
+        ApiError::Refused { status: 400 | 422, text, .. } => {
+            CliError::new(Exit::Usage, WHAT).cause(caller.says(text)).hint("sleap-rtc room create --help")
+        }
         _ => caller.context.api_error(WHAT, error),
     }
 }

@@ -24,6 +24,10 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     config.ws = SocketAddr::new(args.listen, args.ws_port);
     config.public_url.clone_from(&args.public_url);
     config.names = vec![sleap_rtc_worker::host_name()];
+    config.trusted_proxies = args.trusted_proxies;
+    config.open_deletes = args.open_deletes;
+    let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
+    (config.room.grace_ms, config.identity_grace_ms) = (grace_ms, grace_ms);
     // Here, and nowhere else, is chosen who remembers and who says who is asking.
     let ports = Ports::embedded(&data).map_err(|error| server_error(&error))?;
     let server = Server::bind_with(config, ports).await.map_err(|error| server_error(&error))?;

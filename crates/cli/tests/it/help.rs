@@ -87,6 +87,16 @@ fn server() {
                               http://admin-box:8001; told to whoever makes a room
           --json              Print results as JSON, one object a line
       -h, --help              Print help
+
+    Rules:
+          --trust-proxy <IP>  A proxy in front of this server that is believed when
+                              it says for whom it calls (X-Forwarded-For);
+                              repeatable
+          --open-deletes      Anybody may extend and delete any room and peer, as on
+                              the original's server
+          --grace <TIME>      How long a room without a name, and an anonymous user,
+                              outlive their last connection; 0s: not at all
+                              [default: 1m]
     ");
 }
 
