@@ -1,0 +1,129 @@
+//! What is measured. Each is done many times in the same room and leaves it as it was.
+
+use std::hint::black_box;
+
+use serde_json::{Value, json};
+
+use crate::Timed;
+use crate::lab::{self, Lab, RARE};
+
+/// Does it for the n-th time.
+pub(crate) type Operation = fn(&mut Lab, usize, &mut Timed);
+
+pub(crate) const ALL: [(&str, Operation); 10] = [
+    ("register", register),
+    ("update_metadata, written", update),
+    ("discover 50 by range", by_range),
+    ("discover 50 by range, written", by_range_written),
+    ("discover 50 by equality", by_equality),
+    ("discover workers, limit 50", by_limit),
+    ("discover the free ones, sorted, limit 50 of 50", sorted),
+    ("claim and release, any worker", claim_any),
+    ("claim and release, one of 50", claim_rare),
+    ("claim refused, none of 50 has it", claim_none),
+];
+
+fn register(lab: &mut Lab, n: usize, timed: &mut Timed) {
+    let newcomer = lab.newcomer("worker", lab::told(n, false));
+    timed.run(|| lab.take(newcomer));
+    lab.settle();
+    let last = lab.last();
+    leave(lab, last);
+}
+
+fn update(lab: &mut Lab, n: usize, timed: &mut Timed) {
+    let worker = (n * 7919) % lab.workers;
+    let input = lab::update(worker, &json!({"status": "maintenance", "free_at": 1_795_478_400 + n}));
+    timed.run(|| {
+        lab.take(input);
+        write(lab);
+    });
+    lab.settle();
+    lab.take(lab::update(worker, &json!({"status": "available", "free_at": null})));
+    lab.settle();
+}
+
+fn by_range(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    discover(lab, timed, RARE, false, rare());
+}
+
+fn by_range_written(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    discover(lab, timed, RARE, true, rare());
+}
+
+fn by_equality(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    let filter = json!({"role": "worker", "tags": ["training-worker"], "gpu_model": "NVIDIA H100 80GB HBM3"});
+    discover(lab, timed, RARE, false, filter);
+}
+
+fn by_limit(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    discover(lab, timed, 50, false, json!({"role": "worker", "tags": ["training-worker"], "limit": 50}));
+}
+
+fn sorted(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    let mut filter = rare();
+    filter["sort"] = json!("-worker_name");
+    discover(lab, timed, RARE, false, filter);
+}
+
+fn claim_any(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    claim_and_release(lab, timed, json!({}));
+}
+
+fn claim_rare(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    claim_and_release(lab, timed, rare());
+}
+
+fn claim_none(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    let client = lab.client();
+    let mut filter = rare();
+    filter["hostname"] = json!("nowhere");
+    let claim = lab.claim(client, filter, 0);
+    timed.run(|| lab.take(claim));
+    lab.settle();
+    leave(lab, client);
+}
+
+/// What the lab's people look for: a free worker with a large card.
+fn rare() -> Value {
+    json!({
+        "role": "worker",
+        "tags": ["training-worker"],
+        "properties": {"gpu_memory_mb": {"$gte": 40_000}, "status": "available"},
+    })
+}
+
+fn discover(lab: &mut Lab, timed: &mut Timed, expected: usize, written: bool, filter: Value) {
+    let asker = lab.client();
+    let input = lab::discover(asker, filter);
+    timed.run(|| {
+        lab.take(input);
+        if written {
+            write(lab);
+        }
+    });
+    assert_eq!(lab.found(), expected);
+    lab.settle();
+    leave(lab, asker);
+}
+
+fn claim_and_release(lab: &mut Lab, timed: &mut Timed, filter: Value) {
+    let client = lab.client();
+    let claim = lab.claim(client, filter, 0);
+    timed.run(|| {
+        lab.take(claim);
+        let release = lab::release(client, lab.claimed());
+        lab.take(release);
+    });
+    lab.settle();
+    leave(lab, client);
+}
+
+fn write(lab: &Lab) {
+    lab.frames().for_each(|frame| _ = black_box(frame.encode()));
+}
+
+fn leave(lab: &mut Lab, n: usize) {
+    lab.take(lab::closes(n));
+    lab.settle();
+}
