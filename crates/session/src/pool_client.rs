@@ -79,8 +79,7 @@ impl PoolClient {
     pub fn handle(&mut self, input: Input, now: Time, random: u64) {
         match input {
             Input::Connected { id_token } => self.connected(id_token, now),
-            Input::ConnectFailed(cause) => self.lost(cause, now, random),
-            Input::Disconnected(cause) => self.lost(cause, now, random),
+            Input::ConnectFailed(cause) | Input::Disconnected(cause) => self.lost(cause, now, random),
             Input::Frame(frame) => self.frame(frame, now, random),
             Input::Claim { call, request } => self.open(call, Call::claim(request, now)),
             Input::Discover { call, filters, absent } => self.open(call, Call::discover(filters, absent, now)),

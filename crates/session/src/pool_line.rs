@@ -128,6 +128,14 @@ enum State {
     Over,
 }
 
+/// Who has our place in the room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    Ours,
+    /// Another program under our name: it is asked back while we need it, and not for longer.
+    Taken,
+}
+
 /// The state of the line.
 #[derive(Clone, Debug)]
 pub(crate) struct Line {
@@ -139,8 +147,7 @@ pub(crate) struct Line {
     ever_up: bool,
     /// The next connection signs in anew.
     fresh: bool,
-    /// Another program has our place: it is asked back while it is needed, and not for longer.
-    replaced: bool,
+    place: Place,
     claims: bool,
 }
 
@@ -154,7 +161,7 @@ impl Line {
             silence_ms,
             ever_up: false,
             fresh: false,
-            replaced: false,
+            place: Place::Ours,
             claims: false,
         }
     }
@@ -200,7 +207,7 @@ impl Line {
         self.claims = features.iter().any(|feature| feature == CLAIMS);
         self.ever_up = true;
         self.fresh = false;
-        self.replaced = false;
+        self.place = Place::Ours;
         self.state = State::Up { since: now, heard: now };
     }
 
@@ -220,7 +227,9 @@ impl Line {
             self.state = State::Over;
             return Some(Step::GiveUp(cause));
         }
-        self.replaced |= cause == Cause::Replaced;
+        if cause == Cause::Replaced {
+            self.place = Place::Taken;
+        }
         let retry_in_ms = match &cause {
             _ if second_sign_in => 0,
             // Two that run a job each must not throw each other out all the time.
@@ -237,7 +246,7 @@ impl Line {
             return None;
         }
         match self.state {
-            State::Away { .. } if self.replaced && !needed => {
+            State::Away { .. } if self.place == Place::Taken && !needed => {
                 self.state = State::Over;
                 Some(Step::GiveUp(Cause::Replaced))
             }

@@ -109,8 +109,7 @@ impl PoolWorker {
         }
         match input {
             Input::Connected { id_token } => self.connected(id_token, now),
-            Input::ConnectFailed(cause) => self.lost(cause, now, random),
-            Input::Disconnected(cause) => self.lost(cause, now, random),
+            Input::ConnectFailed(cause) | Input::Disconnected(cause) => self.lost(cause, now, random),
             Input::Frame(frame) => self.frame(frame, now, random),
             Input::FencePersisted(fence) => self.fence_persisted(fence, now),
             Input::FenceFailed { fence, cause } => self.fence_failed(fence, cause),

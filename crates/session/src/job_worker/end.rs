@@ -58,8 +58,7 @@ impl JobWorker {
             self.out.push_back(WorkerEffect::Cancel);
         }
         let weighs_more = match (&self.doom, &doom) {
-            (None, _) => true,
-            (Some(Doom::Failed { .. }), Doom::Cancelled | Doom::Superseded) => true,
+            (None, _) | (Some(Doom::Failed { .. }), Doom::Cancelled | Doom::Superseded) => true,
             (Some(_), _) => false,
         };
         if weighs_more {

@@ -15,6 +15,8 @@ mod pool_chance;
 #[cfg(test)]
 mod pool_client;
 #[cfg(test)]
+mod pool_request;
+mod pool_returns;
 mod pool_waiting;
 mod pool_worker;
 #[cfg(test)]

@@ -402,13 +402,13 @@ fn draining_hands_back_what_nobody_uses_and_leaves_when_the_job_is_over() {
 
 // Helpers.
 
-struct Worker {
-    worker: PoolWorker,
-    now: Time,
+pub(crate) struct Worker {
+    pub(crate) worker: PoolWorker,
+    pub(crate) now: Time,
 }
 
 impl Worker {
-    fn with(change: impl FnOnce(&mut Setup)) -> Self {
+    pub(crate) fn with(change: impl FnOnce(&mut Setup)) -> Self {
         let now = Time(1_700_000_000_000);
         let metadata = Metadata::from(json!({
             "tags": ["sleap-rtc"],
@@ -429,64 +429,64 @@ impl Worker {
         Self { worker: PoolWorker::new(setup, now), now }
     }
 
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(|_| {})
     }
 
     /// Registered with a server that knows claims.
-    fn up() -> Self {
+    pub(crate) fn up() -> Self {
         let mut worker = Self::new();
         worker.register(true);
         worker
     }
 
-    fn register(&mut self, claims: bool) {
+    pub(crate) fn register(&mut self, claims: bool) {
         self.tick();
         self.input(Input::Connected { id_token: None });
         self.frame(registered(claims));
         self.effects();
     }
 
-    fn input(&mut self, input: Input) {
+    pub(crate) fn input(&mut self, input: Input) {
         self.worker.handle(input, self.now, 12_345);
     }
 
-    fn frame(&mut self, frame: ToPeer) {
+    pub(crate) fn frame(&mut self, frame: ToPeer) {
         self.input(Input::Frame(frame));
     }
 
-    fn tick(&mut self) {
+    pub(crate) fn tick(&mut self) {
         self.input(Input::Tick);
     }
 
-    fn sleep(&mut self) {
+    pub(crate) fn sleep(&mut self) {
         self.now = self.worker.next_timeout().unwrap().max(self.now);
         self.tick();
     }
 
-    fn lease(&mut self, claim: &str, counter: u64) {
+    pub(crate) fn lease(&mut self, claim: &str, counter: u64) {
         self.frame(ToPeer::ClaimGranted(grant(claim, counter)));
         self.input(Input::FencePersisted(fence(counter)));
         self.effects();
     }
 
-    fn start(&mut self, claim: &str) -> Result<(), StartRefused> {
+    pub(crate) fn start(&mut self, claim: &str) -> Result<(), StartRefused> {
         let start = Start { client: peer("ada"), job: job("j1"), claim: Some(ClaimId::new(claim).unwrap()) };
         self.worker.start(&start, self.now)
     }
 
-    fn effects(&mut self) -> Vec<Effect> {
+    pub(crate) fn effects(&mut self) -> Vec<Effect> {
         std::iter::from_fn(|| self.worker.next_effect()).collect()
     }
 
     /// Without reports.
-    fn acts(&mut self) -> Vec<Effect> {
+    pub(crate) fn acts(&mut self) -> Vec<Effect> {
         let mut effects = self.effects();
         effects.retain(|effect| !matches!(effect, Effect::Report(_)));
         effects
     }
 
-    fn sent(&mut self) -> Vec<Value> {
+    pub(crate) fn sent(&mut self) -> Vec<Value> {
         let effects = self.effects();
         effects
             .iter()
@@ -502,7 +502,7 @@ impl Worker {
         }
     }
 
-    fn registers(&mut self) -> Value {
+    pub(crate) fn registers(&mut self) -> Value {
         let mut sent = self.sent();
         assert_eq!(sent.len(), 1);
         assert_eq!(sent[0]["type"], "register");
@@ -510,23 +510,23 @@ impl Worker {
     }
 }
 
-fn value(frame: &FromPeer) -> Value {
+pub(crate) fn value(frame: &FromPeer) -> Value {
     serde_json::from_str(&frame.encode()).unwrap()
 }
 
-fn peer(id: &str) -> PeerId {
+pub(crate) fn peer(id: &str) -> PeerId {
     PeerId::new(id).unwrap()
 }
 
-fn job(id: &str) -> JobId {
+pub(crate) fn job(id: &str) -> JobId {
     JobId::new(id).unwrap()
 }
 
-fn fence(counter: u64) -> Fence {
+pub(crate) fn fence(counter: u64) -> Fence {
     Fence { epoch: 1, counter }
 }
 
-fn grant(claim: &str, counter: u64) -> ClaimGranted {
+pub(crate) fn grant(claim: &str, counter: u64) -> ClaimGranted {
     ClaimGranted {
         claim_id: ClaimId::new(claim).unwrap(),
         fence: fence(counter),
@@ -538,18 +538,18 @@ fn grant(claim: &str, counter: u64) -> ClaimGranted {
     }
 }
 
-fn ended(claim: &str, reason: EndReason) -> ClaimEnded {
+pub(crate) fn ended(claim: &str, reason: EndReason) -> ClaimEnded {
     ClaimEnded { claim_id: ClaimId::new(claim).unwrap(), reason }
 }
 
-fn registered(claims: bool) -> ToPeer {
+pub(crate) fn registered(claims: bool) -> ToPeer {
     let features: &[&str] = if claims { &["claims/1"] } else { &[] };
     let frame: RegisteredAuth =
         serde_json::from_value(json!({"room_id": "room1", "peer_id": "gpu1", "features": features})).unwrap();
     ToPeer::RegisteredAuth(Box::new(frame))
 }
 
-fn offer(from: &str, claim: Option<&str>, id: Option<&str>) -> ToPeer {
+pub(crate) fn offer(from: &str, claim: Option<&str>, id: Option<&str>) -> ToPeer {
     ToPeer::Offer(Description {
         sender: peer(from),
         target: peer("gpu1"),
@@ -559,11 +559,11 @@ fn offer(from: &str, claim: Option<&str>, id: Option<&str>) -> ToPeer {
     })
 }
 
-fn message(from: &str, payload: &Value) -> ToPeer {
+pub(crate) fn message(from: &str, payload: &Value) -> ToPeer {
     ToPeer::PeerMessage { from_peer_id: peer(from), to_peer_id: peer("gpu1"), payload: payload.clone() }
 }
 
-fn job_request(id: &str, min_gpu_memory_mb: u64) -> Value {
+pub(crate) fn job_request(id: &str, min_gpu_memory_mb: u64) -> Value {
     json!({
         "app_message_type": "job_request", "job_id": id, "job_type": "training",
         "config": {"model_type": "centroid", "epochs": 10},
@@ -571,7 +571,7 @@ fn job_request(id: &str, min_gpu_memory_mb: u64) -> Value {
     })
 }
 
-fn updated(status: &str, request_id: Option<&str>) -> ToPeer {
+pub(crate) fn updated(status: &str, request_id: Option<&str>) -> ToPeer {
     ToPeer::MetadataUpdated {
         peer_id: peer("gpu1"),
         metadata: Metadata::from(json!({"properties": {"status": status}})),

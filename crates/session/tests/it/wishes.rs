@@ -115,6 +115,49 @@ fn a_worker_that_cannot_go_on_ends_the_job_failed() {
 }
 
 #[test]
+fn an_attempt_that_a_later_one_replaced_ends_cancelled_once_and_says_so() {
+    let mut whole = World::usual();
+    whole.assert_completed();
+    let mut replaced = 0;
+    for at in 0..whole.delivered {
+        let mut world = World::usual();
+        world.until("the moment", |world| world.delivered >= at || world.outcome.is_some());
+        // Twice: the room may say it again after another register.
+        world.worker_input(WorkerInput::Superseded);
+        world.worker_input(WorkerInput::Superseded);
+        let outcome = world.finish();
+        assert!(world.ends.len() <= 1 && world.recorded_ends() <= 1 && world.shown_ends() <= 1, "at {at}");
+        assert!(world.cancels <= 1, "at {at}");
+        if world.forgotten {
+            assert_eq!((world.ends.len(), world.runs), (0, 0), "at {at}: nobody had brought it");
+            continue;
+        }
+        let Outcome::Ended { terminal, .. } = outcome else { panic!("at {at}: {outcome:?}") };
+        if terminal.state == EndState::Cancelled {
+            replaced += 1;
+            let cause = terminal.cause.as_deref();
+            assert_eq!(cause, Some("a later attempt of this job was granted to another worker"), "at {at}");
+        } else {
+            assert_eq!(terminal.state, EndState::Completed, "at {at}: it was over before");
+        }
+    }
+    assert!(replaced > whole.delivered / 4, "{replaced} of {}", whole.delivered);
+}
+
+#[test]
+fn the_users_own_cancel_keeps_its_words_though_the_attempt_is_replaced() {
+    let mut world = World::usual();
+    world.script.pop_back();
+    world.until("it trains", |world| world.shown_phase(Phase::Training));
+    world.client_input(ClientInput::Wish(Wish::Cancel));
+    world.until("the trainer is told", |world| world.cancels == 1);
+    world.worker_input(WorkerInput::Superseded);
+    let Outcome::Ended { terminal, .. } = world.finish() else { panic!() };
+    assert_eq!((terminal.state, terminal.cause), (EndState::Cancelled, None));
+    assert_eq!((world.cancels, world.ends.len()), (1, 1));
+}
+
+#[test]
 fn a_command_to_a_job_that_is_over_says_how_it_ended() {
     let mut world = World::usual();
     world.assert_completed();
