@@ -66,6 +66,12 @@ impl<'a> Search<'a, '_> {
 
     /// A program that takes the first of equals gets a free one.
     fn free_first(&self, candidates: &Candidates<'_>, most: usize) -> Vec<&'a Peer> {
+        if most >= candidates.len() {
+            let (mut found, taken): (Vec<&Peer>, Vec<&Peer>) =
+                self.among(candidates.iter()).partition(|peer| peer.is_free());
+            found.extend(taken);
+            return found;
+        }
         let free = self.presence.free();
         // Whichever is fewer to look at: the free ones that match, or the matches that are free.
         let mut found: Vec<&Peer> = if free.len() <= candidates.len() {

@@ -124,6 +124,8 @@ impl Index {
         if let Some(tags) = filters.tags() {
             best.offer(tags.filter_map(|tag| self.tags.get(tag)));
         }
+        // What is equal is counted at a glance, and makes the counting of ranges short.
+        let mut wide = Vec::new();
         for (name, term) in filters.terms().iter().filter(|(name, _)| !but.contains(&name.as_str())) {
             let property = self.properties.get(name.as_str());
             for keys in conditions(term) {
@@ -132,16 +134,15 @@ impl Index {
                     (Some(property), Keys::Each(keys)) => {
                         best.offer(keys.iter().filter_map(|key| property.values.get(key)));
                     }
-                    (Some(property), Keys::Between(range)) => {
-                        if range.is_empty() {
-                            best.offer([]);
-                        } else {
-                            best.offer(property.values.range(range).map(|(_, peers)| peers));
-                        }
-                    }
-                    (Some(property), Keys::All) if property.peers < best.below => best.offer(property.values.values()),
-                    (Some(_), Keys::All) => {}
+                    (Some(property), keys) => wide.push((property, keys)),
                 }
+            }
+        }
+        for (property, keys) in wide {
+            match keys {
+                Keys::Between(range) if range.is_empty() => best.offer([]),
+                Keys::Between(range) => best.offer(property.values.range(range).map(|(_, peers)| peers)),
+                _ => best.offer(property.values.values()),
             }
         }
         best.found.map(Candidates::of)

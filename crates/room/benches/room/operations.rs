@@ -10,7 +10,7 @@ use crate::lab::{self, Lab, RARE};
 /// Does it for the n-th time.
 pub(crate) type Operation = fn(&mut Lab, usize, &mut Timed);
 
-pub(crate) const ALL: [(&str, Operation); 10] = [
+pub(crate) const ALL: [(&str, Operation); 11] = [
     ("register", register),
     ("update_metadata, written", update),
     ("discover 50 by range", by_range),
@@ -18,6 +18,7 @@ pub(crate) const ALL: [(&str, Operation); 10] = [
     ("discover 50 by equality", by_equality),
     ("discover workers, limit 50", by_limit),
     ("discover the free ones, sorted, limit 50 of 50", sorted),
+    ("discover everybody, cut at 1 MiB, written", everybody),
     ("claim and release, any worker", claim_any),
     ("claim and release, one of 50", claim_rare),
     ("claim refused, none of 50 has it", claim_none),
@@ -58,6 +59,17 @@ fn by_equality(lab: &mut Lab, _: usize, timed: &mut Timed) {
 
 fn by_limit(lab: &mut Lab, _: usize, timed: &mut Timed) {
     discover(lab, timed, 50, false, json!({"role": "worker", "tags": ["training-worker"], "limit": 50}));
+}
+
+fn everybody(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    let asker = lab.client();
+    let input = lab::discover(asker, json!({}));
+    timed.run(|| {
+        lab.take(input);
+        write(lab);
+    });
+    lab.settle();
+    leave(lab, asker);
 }
 
 fn sorted(lab: &mut Lab, _: usize, timed: &mut Timed) {
