@@ -16,8 +16,11 @@ mod pool_chance;
 mod pool_client;
 #[cfg(test)]
 mod pool_request;
+#[cfg(test)]
 mod pool_returns;
+#[cfg(test)]
 mod pool_waiting;
+#[cfg(test)]
 mod pool_worker;
 #[cfg(test)]
 mod proof;

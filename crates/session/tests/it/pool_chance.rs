@@ -137,12 +137,19 @@ struct World {
     seen: Seen,
     /// Whether this connection was told when the job is over.
     told_free_at: bool,
-    leaves: bool,
     last_request: Option<String>,
     /// Claims of which this connection heard `claim_used`, or `register` with a used claim.
     told_used: Option<ClaimId>,
     registered: bool,
-    over: bool,
+    end: End,
+}
+
+#[derive(PartialEq)]
+enum End {
+    No,
+    /// It has said that it goes for good.
+    Leaving,
+    Over,
 }
 
 proptest! {
@@ -181,11 +188,10 @@ impl World {
             last_started: Fence { epoch: 0, counter: 3 },
             seen: Seen::default(),
             told_free_at: false,
-            leaves: false,
             last_request: None,
             told_used: None,
             registered: false,
-            over: false,
+            end: End::No,
         }
     }
 
@@ -238,7 +244,7 @@ impl World {
     }
 
     fn come_back(&mut self) {
-        while !self.worker.is_registered() && !self.over {
+        while !self.worker.is_registered() && self.end != End::Over {
             self.now = self.worker.next_timeout().map_or(self.now, |at| at.max(self.now));
             self.input(Input::Tick);
             self.input(Input::Connected { id_token: None });
@@ -346,7 +352,7 @@ impl World {
 
     fn drain(&mut self) {
         while let Some(effect) = self.worker.next_effect() {
-            assert!(!self.over, "after the end: {effect:?}");
+            assert!(self.end != End::Over, "after the end: {effect:?}");
             match effect {
                 Effect::Persist(seen) => {
                     let fence = seen.fence;
@@ -359,9 +365,9 @@ impl World {
                 Effect::Disconnect => (self.registered, self.told_used, self.told_free_at) = (false, None, false),
                 Effect::Superseded { job } => assert_eq!(self.running, Some(job), "a job that does not run"),
                 end @ (Effect::Leave | Effect::GiveUp(_)) => {
-                    assert!(!self.leaves || end == Effect::Leave);
+                    assert!(self.end != End::Leaving || end == Effect::Leave);
                     assert_eq!(self.running, None, "left a running job");
-                    self.over = true;
+                    self.end = End::Over;
                 }
                 Effect::Connect { .. } | Effect::Withdraw { .. } | Effect::Report(_) => {}
             }
@@ -391,7 +397,7 @@ impl World {
             }
             FromPeer::Leave => {
                 assert_eq!(self.running, None, "left a running job");
-                self.leaves = true;
+                self.end = End::Leaving;
             }
             FromPeer::ClaimUsed(used) => {
                 assert!(self.told_used.is_none(), "two claims used at once");
