@@ -31,7 +31,8 @@ impl Room {
         let Some(asker) = self.presence.get(joined) else { return };
         let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
         let total = (count < found.len()).then_some(found.len());
-        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total, absent: Vec::new() });
+        let absent = if discover.absent { self.absent_list(&discover.filters, room_left) } else { Vec::new() };
+        self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total, absent });
     }
 
     /// Who is meant, the best matches first, no more than are asked for.

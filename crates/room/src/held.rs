@@ -2,13 +2,14 @@
 
 use std::cmp::Reverse;
 
-use sleap_rtc_wire::claim::{ClaimEnded, EndReason, HeldClaim, HeldState};
+use sleap_rtc_wire::claim::{ClaimEnded, ClaimRefused, EndReason, HeldClaim, HeldState, Reason, Workers};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{CLAIMS, PeerId, PublicKey, Time, ToPeer, limits};
+use sleap_rtc_wire::{CLAIMS, Code, MemberId, PeerId, PublicKey, Time, ToPeer, limits};
 
 use crate::Room;
 use crate::claims::Tell;
 use crate::discovery::WORKER;
+use crate::line::Place;
 use crate::presence::Joined;
 use crate::slot::{Slot, claim_id};
 
@@ -29,12 +30,64 @@ impl Room {
     pub(crate) fn take_over_held(&mut self, joined: Joined, held: Vec<HeldClaim>, now: Time) {
         let Some(worker) = self.presence.get(joined).map(|peer| peer.id.clone()) else { return };
         for held in held {
-            match self.claims.slot(&worker) {
-                Some(slot) if is_same(slot, &held) => self.go_on(&worker, &held, now),
-                None if self.may_be_true(&held, now) => self.take_over(joined, held, now),
-                _ => self.tell_lost(joined, held),
+            let known = self.claims.slot(&worker).filter(|slot| is_same(slot, &held));
+            let client = known.map_or_else(|| client_of(&held), |slot| slot.client_member.clone());
+            let is_known = known.is_some();
+            if client.as_ref().is_some_and(|client| self.is_superseded(client, &held.grant.job_id, held.grant.attempt))
+            {
+                self.supersede(joined, &worker, held);
+            } else if is_known {
+                self.go_on(&worker, &held, now);
+                self.stop_waiting(client.as_ref(), &held);
+            } else if self.claims.slot(&worker).is_none() && self.may_be_true(&held, now) && !self.is_asked_again(&held)
+            {
+                self.stop_waiting(client.as_ref(), &held);
+                self.take_over(joined, held, now);
+            } else {
+                self.tell_ended(joined, held, EndReason::Lost);
             }
         }
+    }
+
+    /// A later try of the job was granted elsewhere: the worker cancels this one, and is busy until it says otherwise.
+    fn supersede(&mut self, joined: Joined, worker: &PeerId, held: HeldClaim) {
+        if self.claims.slot(worker).is_some_and(|slot| is_same(slot, &held)) {
+            self.end_claim(worker, EndReason::Superseded, Tell::Client);
+        }
+        if held.state == HeldState::Used {
+            self.set_busy(joined);
+        }
+        self.tell_ended(joined, held, EndReason::Superseded);
+    }
+
+    fn set_busy(&mut self, joined: Joined) {
+        let Some(peer) = self.presence.get(joined).filter(|peer| peer.is_free()) else { return };
+        let mut metadata = peer.metadata.clone();
+        metadata.set_property("status", "busy".into());
+        self.presence.set_metadata(joined, metadata);
+        self.settle_work(joined);
+    }
+
+    /// Whether the client of a lease that this room does not know asks for a worker again: it does not come to use the lease.
+    fn is_asked_again(&self, held: &HeldClaim) -> bool {
+        held.state == HeldState::Leased && self.place_of_job(client_of(held).as_ref(), held).is_some()
+    }
+
+    /// A job that runs does not wait for a worker as well.
+    fn stop_waiting(&mut self, client: Option<&MemberId>, held: &HeldClaim) {
+        let Some(place) = self.place_of_job(client, held) else { return };
+        let message = format!("attempt {} of this job has a worker", held.grant.attempt);
+        self.refuse_entry(place, |request_id| ClaimRefused {
+            request_id,
+            code: Code::Conflict,
+            reason: Reason::JobRuns,
+            message,
+            workers: Workers::default(),
+        });
+    }
+
+    fn place_of_job(&self, client: Option<&MemberId>, held: &HeldClaim) -> Option<Place> {
+        self.line.of_member(client?).find(|(_, entry)| entry.claim.job_id == held.grant.job_id).map(|(place, _)| place)
     }
 
     fn go_on(&mut self, worker: &PeerId, held: &HeldClaim, now: Time) {
@@ -59,7 +112,7 @@ impl Room {
 
     /// Whether the room itself has granted this claim, and it is still on another worker.
     fn is_granted_to_another(&self, held: &HeldClaim) -> bool {
-        let client = held.grant.client_key.as_ref().map(PublicKey::member);
+        let client = client_of(held);
         let claims = client.as_ref().into_iter().flat_map(|client| self.claims.of_member(client));
         claims.into_iter().any(|(_, slot)| slot.granted_here && is_same(slot, held))
     }
@@ -79,11 +132,15 @@ impl Room {
         self.reindex(&worker);
     }
 
-    fn tell_lost(&mut self, joined: Joined, held: HeldClaim) {
+    fn tell_ended(&mut self, joined: Joined, held: HeldClaim, reason: EndReason) {
         let Some(peer) = self.presence.get(joined) else { return };
-        let ended = ClaimEnded { claim_id: held.grant.claim_id, reason: EndReason::Lost };
-        self.send(peer.conn, ToPeer::ClaimEnded(ended));
+        self.send(peer.conn, ToPeer::ClaimEnded(ClaimEnded { claim_id: held.grant.claim_id, reason }));
     }
+}
+
+/// Whose claim it is by the worker's word.
+fn client_of(held: &HeldClaim) -> Option<MemberId> {
+    held.grant.client_key.as_ref().map(PublicKey::member)
 }
 
 /// What the peer says it holds, the running jobs and the latest grants first. Only workers that take part in claims hold any.

@@ -12,10 +12,13 @@
 //! The other half of the conversation with sockets is the `server` crate.
 
 mod absent;
+mod asking;
+mod attempts;
 mod claims;
 mod config;
 mod discovery;
 mod effect;
+mod expected;
 mod held;
 mod index;
 mod input;
@@ -23,11 +26,19 @@ mod input;
 mod invariants;
 mod joining;
 mod lifetime;
+mod line;
+mod notices;
 mod peer;
 mod peers;
+mod pool;
 mod presence;
+mod queue;
+mod reason;
+mod recovery;
 mod relay;
 mod room;
+mod seat;
+mod serving;
 mod slot;
 mod workers;
 

@@ -2,6 +2,7 @@
 //! what the store has last is what is in force.
 
 use sleap_rtc_wire::claim::{Claim, EndReason};
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
 use sleap_rtc_wire::{Code, PeerId, Time};
 
@@ -110,18 +111,15 @@ impl Room {
     /// with its last peer.
     pub(crate) fn delete_peer(&mut self, id: CallId, peer: &PeerId, now: Time) {
         let joined = self.presence.by_id(peer);
-        if joined.is_none() && self.claims.slot(peer).is_none() {
+        let is_missed = self.claims.slot(peer).is_some() || self.absent.get(peer).is_some();
+        if joined.is_none() && !is_missed {
             return self.answer(id, Answer::NoSuchPeer);
         }
         if let Some(peer) = joined.and_then(|joined| self.drop_peer(joined)) {
-            for worker in self.claims_of(&peer) {
-                if self.claims.slot(&worker).is_some_and(|slot| !slot.is_used()) {
-                    self.end_claim(&worker, EndReason::Released, Tell::Both);
-                }
-            }
+            self.client_is_gone(&peer);
             self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Deleted });
         }
-        self.end_claim(peer, EndReason::Lost, Tell::Client);
+        self.worker_is_gone(peer);
         if self.presence.is_empty() && self.record.kind == RoomKind::Ephemeral {
             self.lifetime.empty_since = Some(now);
             return self.delete(id, Answer::PeerDeleted { room_removed: true }, now);
@@ -166,6 +164,9 @@ impl Room {
     }
 
     fn removal_due(&self) -> Option<Time> {
+        if mutation::on(Mutation::RoomNotRemoved) {
+            return None;
+        }
         let graced = self.lifetime.empty_since.map(|at| at.plus_ms(self.config.grace_ms));
         [self.record.expires_at, graced].into_iter().flatten().min()
     }
@@ -252,6 +253,7 @@ impl Room {
 
     fn removal_failed(&mut self) {
         self.lifetime.next.remove = false;
+        self.line.changed();
         for (id, answer) in std::mem::take(&mut self.lifetime.next.delete) {
             let answer = match answer {
                 Answer::PeerDeleted { .. } => Answer::PeerDeleted { room_removed: false },
@@ -263,6 +265,7 @@ impl Room {
 
     /// The store has forgotten the room: so does everybody else.
     fn finish(&mut self) {
+        self.end_line();
         let workers: Vec<PeerId> = self.claims.slots().map(|(worker, _)| worker.clone()).collect();
         for worker in workers {
             self.end_claim(&worker, EndReason::RoomRemoved, Tell::Both);

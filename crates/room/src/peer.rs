@@ -21,6 +21,10 @@ pub(crate) struct Peer {
     /// What it says of itself. Changed through [`crate::presence::Presence`], which keeps the index true.
     pub(crate) metadata: Metadata,
     pub(crate) connected_at: Time,
+    /// What it is called in the sets of the pool, if it can be booked.
+    pub(crate) number: Option<u32>,
+    /// How long it had been missed when it came, ms, if it had been.
+    pub(crate) was_silent_ms: Option<u64>,
     /// Counter of the last claim on it, 0: none since it registered.
     pub(crate) last_granted: u64,
     pub(crate) next_ping: Option<Time>,
@@ -61,6 +65,11 @@ impl Peer {
     /// Whether its own word is that it takes work.
     fn says_available(&self) -> bool {
         self.metadata.property("status").and_then(Value::as_str) == Some("available")
+    }
+
+    /// Whether it is a worker that takes part in claims.
+    pub(crate) fn is_bookable(&self) -> bool {
+        self.role == WORKER && self.claims
     }
 
     /// Whether it is a worker that says that it is free, and no claim is on it.

@@ -2,10 +2,11 @@
 
 use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
-use sleap_rtc_wire::{CLAIMS, Code, ConnId, PeerId, Time, ToPeer};
+use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
 
 use crate::discovery::WORKER;
 use crate::held::held_claims;
+use crate::line::Client;
 pub(crate) use crate::peer::Peer;
 use crate::peer::Shown;
 pub(crate) use crate::peers::Joined;
@@ -26,15 +27,14 @@ impl Room {
     /// Makes a checked registration a peer. Whatever this connection or this peer id was before is replaced.
     pub(crate) fn enter(&mut self, new: Newcomer, now: Time) {
         let Newcomer { id, conn, admission, mut register } = new;
-        if let Some(earlier) = self.presence.by_id(&id) {
-            // The same peer comes again: its claims are not touched here, they are compared with what it says it holds.
-            if let Some(peer) = self.drop_peer(earlier) {
-                if peer.member != admission.member {
-                    self.client_is_away(&peer, now);
-                }
-                if peer.conn != conn {
-                    self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Superseded });
-                }
+        // The same peer comes again: its claims are not touched here, they are compared with what it says it holds.
+        let earlier = self.presence.by_id(&id).and_then(|earlier| self.drop_peer(earlier));
+        if let Some(peer) = &earlier {
+            if peer.member != admission.member {
+                self.client_is_away(peer, now);
+            }
+            if peer.conn != conn {
+                self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Superseded });
             }
         }
         if let Some(other) = self.presence.by_conn(conn) {
@@ -43,11 +43,48 @@ impl Room {
         let held = held_claims(&mut register);
         self.end_lost_claim(&id, &held);
         let joined = self.insert_peer(&id, conn, admission, &register, now);
+        self.expect(joined, earlier.as_ref(), now);
         let auth = self.registered_auth(&id, &register);
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
         self.take_over_held(joined, held, now);
         self.client_is_back(joined);
+        if let Some(earlier) = earlier {
+            self.move_places(&earlier, joined, now);
+        }
         self.somebody_came();
+    }
+
+    /// What a peer waits for in line stays its own on the same connection; on another one it asks again for what it still wants.
+    fn move_places(&mut self, earlier: &Peer, joined: Joined, now: Time) {
+        let Some(peer) = self.presence.get(joined).filter(|peer| peer.member == earlier.member) else { return };
+        let stays = peer.conn == earlier.conn && peer.claims;
+        let away = Client::Away(now.plus_ms(self.config.client_grace_ms));
+        self.set_places_of(earlier, if stays { Client::Here(joined) } else { away });
+    }
+
+    /// A worker that takes part in claims is expected from now on, after a restart too. Whoever had its name is not.
+    fn expect(&mut self, joined: Joined, earlier: Option<&Peer>, now: Time) {
+        let Some((id, member, bookable)) =
+            self.presence.get(joined).map(|peer| (peer.id.clone(), peer.member.clone(), peer.is_bookable()))
+        else {
+            return;
+        };
+        let is_recovering = self.recovery.is_some();
+        let missing = self.not_missed(&id);
+        let is_written = match &missing {
+            Some(missing) => missing.is_by_restart && missing.member == member,
+            None => earlier.is_some_and(|earlier| earlier.is_bookable() && earlier.member == member),
+        };
+        let was_expected = missing.is_some() || earlier.is_some_and(Peer::is_bookable);
+        if bookable && !is_written || !bookable && was_expected {
+            self.write_worker(id);
+        }
+        // A server that was away for a moment does not make its workers silent.
+        let silence =
+            missing.filter(|missing| bookable && missing.member == member && !(missing.is_by_restart && is_recovering));
+        if let Some(peer) = self.presence.get_mut(joined) {
+            peer.was_silent_ms = silence.map(|missing| now.since(missing.since));
+        }
     }
 
     fn insert_peer(
@@ -67,6 +104,8 @@ impl Room {
             claims: register.features.iter().any(|feature| feature == CLAIMS),
             metadata: register.metadata.clone(),
             connected_at: now,
+            number: None,
+            was_silent_ms: None,
             last_granted: 0,
             next_ping: (register.role != CLIENT).then(|| now.plus_ms(self.config.ping_ms)),
             shown: None,
@@ -74,7 +113,9 @@ impl Room {
         };
         let fact = Fact::Registered { peer: id.clone(), role: peer.role.clone(), member: peer.member.clone(), conn };
         let joined = self.presence.insert(peer);
+        self.leave_pool(id);
         self.show_claim(joined);
+        self.settle_matches(joined);
         self.report(fact);
         joined
     }
@@ -110,11 +151,13 @@ impl Room {
         let is_silent = mutation::on(Mutation::StatusNotWithClaim);
         let shown = slot.map(|slot| Shown::new(if is_silent { Vec::new() } else { slot.shown().to_vec() }));
         self.presence.show(joined, shown);
+        self.settle_work(joined);
     }
 
     /// Takes a peer out of the room, and nothing else.
     pub(crate) fn drop_peer(&mut self, joined: Joined) -> Option<Peer> {
         let peer = self.presence.remove(joined)?;
+        self.leave_pool(&peer.id);
         self.report(Fact::Left {
             peer: peer.id.clone(),
             role: peer.role.clone(),
@@ -129,6 +172,18 @@ impl Room {
         if let Some(peer) = self.drop_peer(joined) {
             self.worker_is_away(&peer.id);
             self.client_is_away(&peer, now);
+            if peer.is_bookable() {
+                self.miss(&peer, now);
+            }
+        }
+    }
+
+    /// A peer goes for good: it is not missed, waits for nothing, and holds nothing.
+    pub(crate) fn leave_for_good(&mut self, joined: Joined, now: Time) {
+        if let Some(peer) = self.drop_peer(joined) {
+            self.client_is_gone(&peer);
+            self.worker_is_gone(&peer.id);
+            self.somebody_left(now);
         }
     }
 
@@ -155,9 +210,22 @@ impl Room {
         if let Some(text) = merged.exceeds() {
             return self.refuse(conn, Code::TooLarge, text, request_id);
         }
-        self.presence.set_metadata(joined, merged);
+        if mutation::on(Mutation::ConfirmedBeforeInForce) {
+            self.late_updates.push((joined, merged.clone()));
+            return self.send(
+                conn,
+                ToPeer::MetadataUpdated { peer_id: update.peer_id, metadata: merged, request_id: update.request_id },
+            );
+        }
+        self.put_in_force(joined, merged);
         let Some(metadata) = self.presence.get(joined).map(|peer| peer.shown_metadata().clone()) else { return };
         self.send(conn, ToPeer::MetadataUpdated { peer_id: update.peer_id, metadata, request_id: update.request_id });
+    }
+
+    /// What a peer says of itself is what everybody sees from now on.
+    pub(crate) fn put_in_force(&mut self, joined: Joined, metadata: Metadata) {
+        self.presence.set_metadata(joined, metadata);
+        self.settle_matches(joined);
     }
 
     pub(crate) fn send_due_pings(&mut self, now: Time) {

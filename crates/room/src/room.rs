@@ -2,13 +2,19 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::record::{RoomRecord, WorkerRecord};
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, PeerId, Time, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, Metadata, PeerId, Time, ToPeer};
 
 use crate::absent::Absent;
+use crate::attempts::Attempts;
+use crate::expected::Expected;
 use crate::joining::Joining;
 use crate::lifetime::Lifetime;
+use crate::line::Line;
 use crate::peers::{Joined, Presence};
+use crate::pool::Pool;
+use crate::recovery::Recovery;
 use crate::slot::Claims;
 use crate::{Answer, Call, CallId, Effect, Fact, Input, RoomConfig, Ticket};
 
@@ -21,6 +27,13 @@ pub struct Room {
     pub(crate) joining: Joining,
     pub(crate) claims: Claims,
     pub(crate) absent: Absent,
+    pub(crate) expected: Expected,
+    pub(crate) recovery: Option<Recovery>,
+    pub(crate) pool: Pool,
+    pub(crate) line: Line,
+    pub(crate) attempts: Attempts,
+    /// Updates that are confirmed and not in force: there are none, unless that rule is broken on purpose.
+    pub(crate) late_updates: Vec<(Joined, Metadata)>,
     pub(crate) lifetime: Lifetime,
     effects: VecDeque<Effect>,
     last_ticket: u64,
@@ -35,26 +48,44 @@ pub struct Stats {
     pub leased: usize,
     /// Claims with a running job, on a connected worker.
     pub used: usize,
-    /// Claims with a running job, on a worker that is away.
+    /// Claims with a running job, on a worker that is silent or lost.
+    pub away: usize,
+    /// Claims in line.
+    pub waiting: usize,
+    /// Workers that are missed, for a short time.
     pub silent: usize,
+    /// Workers that are missed, for so long that their jobs may be tried elsewhere.
+    pub lost: usize,
 }
 
 impl Room {
     /// A room from its record and its workers as the store has them. The epoch is raised by one, and the first effect persists
     /// that; no claim is granted before it is committed. Presence starts empty: peers register again, with what they hold.
     pub fn load(record: RoomRecord, workers: Vec<WorkerRecord>, config: RoomConfig, now: Time) -> Self {
+        let absent = Absent::load(workers, &config, now);
+        let awaited = absent.silent().cloned().collect();
+        let recovery = Recovery::begin(awaited, config.settle_ms, config.recover_ms, now);
         let mut room = Self {
             record,
             config,
             presence: Presence::default(),
             joining: Joining::default(),
             claims: Claims::default(),
-            absent: Absent::load(workers, now),
+            absent,
+            expected: Expected::default(),
+            recovery,
+            pool: Pool::default(),
+            line: Line::default(),
+            attempts: Attempts::default(),
+            late_updates: Vec::new(),
             lifetime: Lifetime::default(),
             effects: VecDeque::new(),
             last_ticket: 0,
         };
-        room.record.epoch = room.record.epoch.saturating_add(1);
+        for worker in room.absent.workers().map(|(worker, _)| worker.clone()).collect::<Vec<_>>() {
+            room.settle_absent(&worker);
+        }
+        room.record.epoch = room.record.epoch.saturating_add(u64::from(!mutation::on(Mutation::EpochNotRaised)));
         room.commit_epoch(now);
         room
     }
@@ -65,9 +96,15 @@ impl Room {
             return;
         }
         self.run_due(now);
+        let late = std::mem::take(&mut self.late_updates);
         self.take(input, now);
-        self.end_due_claims(now);
+        for (joined, metadata) in late {
+            self.put_in_force(joined, metadata);
+        }
+        self.run_due_claims(now);
+        self.tell_line(now);
         self.settle_lifetime(now);
+        self.flush_workers(now);
         #[cfg(debug_assertions)]
         self.check_invariants(now);
     }
@@ -79,7 +116,14 @@ impl Room {
 
     /// When to call [`Room::handle`] with [`Input::Tick`] if nothing else happens; `None`: never.
     pub fn next_timeout(&self) -> Option<Time> {
-        [self.claims.next_deadline(), self.presence.next_ping(), self.lifetime_timeout()].into_iter().flatten().min()
+        if self.lifetime.is_over() {
+            return None;
+        }
+        let recovered = self.recovery.as_ref().map(Recovery::ends_at);
+        let line = [self.line.next_deadline(), self.line.next_seat(), self.line_round()];
+        let workers = [recovered, self.absent.next_due(), self.expected.next_retry()];
+        let others = [self.claims.next_deadline(), self.presence.next_ping(), self.lifetime_timeout()];
+        line.into_iter().chain(workers).chain(others).flatten().min()
     }
 
     /// The record with the expiry that is in force, for `access`. Holds a secret.
@@ -89,25 +133,31 @@ impl Room {
 
     /// Counts of now.
     pub fn stats(&self) -> Stats {
-        let mut stats = Stats { peers: self.presence.count_by_role(), ..Stats::default() };
+        let silent = self.absent.silent().count();
+        let lost = self.absent.len() - silent;
+        let (peers, waiting) = (self.presence.count_by_role(), self.line.len());
+        let mut stats = Stats { peers, waiting, silent, lost, ..Stats::default() };
         for (worker, slot) in self.claims.slots() {
             if !slot.is_used() {
                 stats.leased += 1;
             } else if self.presence.by_id(worker).is_some() {
                 stats.used += 1;
             } else {
-                stats.silent += 1;
+                stats.away += 1;
             }
         }
         stats
     }
 
     /// Whether the room may be dropped and loaded again later without anybody noticing: nobody is in it or on the way in,
-    /// nobody holds a claim, nothing is being written, and no grace period runs.
+    /// nobody holds a claim or waits for one, nothing is being written, and no grace period runs. Workers that are missed are in
+    /// the store.
     pub fn may_unload(&self) -> bool {
         self.presence.is_empty()
             && self.joining.is_empty()
             && self.claims.slots().next().is_none()
+            && self.line.is_empty()
+            && self.expected.is_written()
             && self.lifetime.is_quiet()
     }
 
@@ -144,10 +194,12 @@ impl Room {
             FromPeer::Relay(relay) => self.relay(joined, relay),
             FromPeer::Claim(claim) => self.claim(joined, claim, now),
             FromPeer::Release(release) => self.release(joined, &release.claim_id),
+            FromPeer::Withdraw(withdraw) => self.withdraw(joined, &withdraw),
+            FromPeer::Leave => self.leave_for_good(joined, now),
             FromPeer::ClaimUsed(used) => self.claim_used(joined, &used.claim_id, now),
             FromPeer::ClaimReleased(released) => self.claim_released(joined, &released.claim_id),
             // A register is an input of its own, and old programs expect no answer to the others.
-            FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong | FromPeer::Leave | FromPeer::Withdraw(_) => {}
+            FromPeer::Register(_) | FromPeer::Ping | FromPeer::Pong => {}
         }
     }
 
@@ -160,21 +212,35 @@ impl Room {
     }
 
     fn persisted(&mut self, ticket: Ticket, stored: bool, now: Time) {
-        if !self.room_written(ticket, stored, now) {
+        if !self.room_written(ticket, stored, now) && !self.workers_written(ticket, stored, now) {
             self.membership_written(ticket, stored, now);
         }
     }
 
     fn run_due(&mut self, now: Time) {
-        self.end_due_claims(now);
+        self.run_due_absent(now);
+        self.run_due_claims(now);
         self.send_due_pings(now);
         self.settle_lifetime(now);
+    }
+
+    /// What became possible is given before anybody's wait is over.
+    fn run_due_claims(&mut self, now: Time) {
+        self.end_due_claims(now);
+        if self.recovery.as_ref().is_some_and(|recovery| recovery.ends_at() <= now) {
+            self.recovery = None;
+            self.line.changed();
+        }
+        if !mutation::on(Mutation::LineNotServed) {
+            self.serve(now);
+        }
+        self.end_due_waits(now);
     }
 
     /// Whether the sender may speak as `claimed`; says so if not.
     pub(crate) fn speaks_as(&mut self, joined: Joined, claimed: &PeerId, request_id: Option<&str>) -> bool {
         let Some(peer) = self.presence.get(joined) else { return false };
-        if peer.id == *claimed {
+        if peer.id == *claimed || mutation::on(Mutation::SenderNotChecked) {
             return true;
         }
         let conn = peer.conn;

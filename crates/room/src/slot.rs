@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use sleap_rtc_wire::claim::ClaimGranted;
+use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::{ClaimId, Fence, MemberId, PeerId, Time};
 
 use crate::discovery::seconds;
@@ -22,6 +23,8 @@ pub(crate) struct Slot {
     used: bool,
     /// The worker's connection is gone.
     away: bool,
+    /// And has been for so long that the job may be tried elsewhere.
+    lost: bool,
     /// When its client's connection, gone by now, has been gone for too long.
     client_until: Option<Time>,
     shown: Vec<(&'static str, Value)>,
@@ -43,6 +46,7 @@ impl Slot {
             worker_member,
             used: false,
             away: false,
+            lost: false,
             client_until: None,
             shown: vec![("status", Value::from("reserved"))],
         }
@@ -50,6 +54,14 @@ impl Slot {
 
     pub(crate) fn is_used(&self) -> bool {
         self.used
+    }
+
+    pub(crate) fn is_away(&self) -> bool {
+        self.away
+    }
+
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost
     }
 
     /// The client came: a job runs since then.
@@ -70,7 +82,8 @@ impl Slot {
     /// When it ends by itself.
     fn deadline(&self) -> Option<Time> {
         let lease = self.grant.lease_until;
-        (!self.used).then(|| self.client_until.map_or(lease, |until| until.min(lease)))
+        (!self.used && !mutation::on(Mutation::LeaseNotEnded))
+            .then(|| self.client_until.map_or(lease, |until| until.min(lease)))
     }
 }
 
@@ -108,7 +121,7 @@ impl Claims {
 
     /// The claims of a member that count against its limit: what others say of it does not, nor what a lost worker keeps.
     pub(crate) fn open(&self, member: &MemberId) -> usize {
-        self.of_member(member).filter(|(_, slot)| slot.granted_here && !slot.away).count()
+        self.of_member(member).filter(|(_, slot)| slot.granted_here && !slot.lost).count()
     }
 
     /// Workers that are away with a running job.
@@ -177,7 +190,17 @@ impl Claims {
     }
 
     pub(crate) fn set_away(&mut self, worker: &PeerId, away: bool) {
-        self.change(worker, |slot| slot.away = away);
+        self.change(worker, |slot| (slot.away, slot.lost) = (away, false));
+    }
+
+    /// A worker that is away is lost.
+    pub(crate) fn set_lost(&mut self, worker: &PeerId) {
+        self.change(worker, |slot| slot.lost = slot.away);
+    }
+
+    /// The request by whose name its client knows the claim.
+    pub(crate) fn set_request(&mut self, worker: &PeerId, request_id: String) {
+        self.change(worker, |slot| slot.request_id = request_id);
     }
 
     /// Ends the claim at this time unless it is used or the client comes back (`None`).

@@ -1,12 +1,14 @@
 //! Which workers a claim means.
 
+use std::sync::LazyLock;
+
 use serde_json::Value;
-use sleap_rtc_wire::Filters;
+use sleap_rtc_wire::{Filters, Metadata};
 
 use crate::Room;
 use crate::discovery::WORKER;
-use crate::peer::Peer;
 use crate::peers::Joined;
+use crate::pool::Set;
 
 /// What a claim says of its worker. A claim's filter looks past it, so the index, which knows what everybody sees, is not asked.
 const SHOWN: [&str; 3] = ["status", "current_job_id", "job_start_time"];
@@ -14,8 +16,10 @@ const SHOWN: [&str; 3] = ["status", "current_job_id", "job_start_time"];
 impl Room {
     /// The free workers that a claim means, the one that has been idle longest first, at most so many.
     pub(crate) fn free_workers(&self, filters: &Filters, asker: Joined, most: usize) -> Vec<Joined> {
-        let means = claim_filter(filters, asker);
-        let is_meant = |joined: &Joined| self.presence.get(*joined).is_some_and(|peer| means(*joined, peer));
+        let is_meant = |joined: &Joined| {
+            let peer = self.presence.get(*joined).filter(|peer| *joined != asker && peer.is_bookable());
+            peer.is_some_and(|peer| means(filters, &peer.metadata))
+        };
         let candidates = self.presence.candidates(Some(WORKER), filters, &SHOWN);
         let idle = self.presence.idle();
         // One look at as many of the idle as there are candidates: mostly that is enough, and it costs no more than the candidates.
@@ -30,24 +34,20 @@ impl Room {
         free.into_iter().map(|(_, joined)| joined).take(most).collect()
     }
 
-    /// The connected workers that a claim means, whatever they do at the moment, in the order of joining.
-    pub(crate) fn matching_workers(&self, filters: &Filters, asker: Joined) -> Vec<Joined> {
-        let means = claim_filter(filters, asker);
+    /// The workers, connected or missed, that a claim with these filters means, whatever they do at the moment.
+    pub(crate) fn matching_workers(&self, filters: &Filters) -> Set {
         let candidates = self.presence.candidates(Some(WORKER), filters, &SHOWN);
-        let is_meant = |joined: &Joined| self.presence.get(*joined).is_some_and(|peer| means(*joined, peer));
-        candidates.iter().filter(is_meant).collect()
+        let connected = candidates.iter().filter_map(|joined| self.presence.get(joined));
+        let connected = connected.filter(|peer| means(filters, &peer.metadata)).filter_map(|peer| peer.number);
+        let missing = self.absent.workers().filter(|(_, missing)| means(filters, &missing.metadata));
+        let missing = missing.filter_map(|(worker, _)| self.pool.number(worker));
+        connected.chain(missing).collect()
     }
 }
 
-/// Whether a claim means a peer. A filter for `available` means every worker here: whether it is free is asked apart from whether
-/// it matches.
-fn claim_filter(filters: &Filters, asker: Joined) -> impl Fn(Joined, &Peer) -> bool {
-    let available = Value::from("available");
-    move |joined, peer| {
-        let overlay = |name: &str| (name == "status").then_some(&available);
-        joined != asker
-            && peer.claims
-            && peer.role == WORKER
-            && filters.matches_with(&peer.role, &peer.metadata, overlay)
-    }
+/// Whether a claim means a worker with this metadata. A filter for `available` means every worker here: whether it is free is
+/// asked apart from whether it matches.
+pub(crate) fn means(filters: &Filters, metadata: &Metadata) -> bool {
+    static AVAILABLE: LazyLock<Value> = LazyLock::new(|| Value::from("available"));
+    filters.matches_with(WORKER, metadata, |name| (name == "status").then_some(&*AVAILABLE))
 }

@@ -145,10 +145,9 @@ fn the_worker_that_has_been_idle_longest_is_next() {
 fn without_a_free_worker_the_reason_is_told_at_once() {
     let (mut desk, c1, _) = pair();
     let c2 = desk.client("c2", 3);
-    let patient = Claim { wait_ms: 60_000, ..claim("r1") };
-    desk.claimed(c1, patient.clone());
+    desk.claimed(c1, claim("r1"));
     assert_eq!(
-        desk.put(says(c2, FromPeer::Claim(patient))),
+        desk.put(says(c2, FromPeer::Claim(claim("r1")))),
         [
             refusal(c2, Reason::AllMatchingBusy, "the one worker that matches is busy", 1, 1),
             Effect::Report(Fact::Refused)
@@ -180,7 +179,12 @@ fn workers_that_are_not_available_or_know_no_claims_are_never_granted() {
     desk.go(says(w1, status("w1", "draining")));
     assert_effects(
         desk.put(says(c1, FromPeer::Claim(claim("r1")))),
-        [refusal(c1, Reason::AllMatchingBusy, "the one worker that matches is busy", 1, 1)],
+        [refusal_with(
+            Reason::Draining,
+            "of 1 workers that match 1 take no more work",
+            Workers { matching: 1, draining: 1, ..Workers::default() },
+            c1,
+        )],
     );
 }
 
@@ -209,7 +213,7 @@ fn the_same_request_again_gets_the_same_worker() {
     desk.worker("w2", 3);
     let first = desk.claimed(c1, claim("r1"));
     assert_effects(desk.put(says(c1, FromPeer::Claim(claim("r1")))), [sent(c1, ToPeer::Claimed(first))]);
-    assert_eq!(desk.claimed(c1, Claim { attempt: 2, ..claim("r1") }).worker, peer("w2"));
+    assert_eq!(desk.claimed(c1, claim("r2")).worker, peer("w2"));
 }
 
 #[test]
@@ -280,7 +284,10 @@ fn a_lost_worker_ends_a_lease_and_keeps_a_job() {
     let id = desk.claimed(c1, claim("r2")).claim_id;
     desk.go(uses(conn(3), &id));
     assert_effects(desk.put(closes(conn(3))), []);
-    assert_eq!(desk.room.stats(), Stats { peers: [("client".to_owned(), 1)].into(), silent: 1, ..Stats::default() });
+    assert_eq!(
+        desk.room.stats(),
+        Stats { peers: [("client".to_owned(), 1)].into(), away: 1, silent: 1, ..Stats::default() }
+    );
     assert_eq!(desk.found(c1, "c1", json!({})), [""; 0]);
 }
 
@@ -334,12 +341,16 @@ fn pair() -> (Desk, ConnId, ConnId) {
 }
 
 fn refusal(conn: ConnId, reason: Reason, message: &str, matching: u32, busy: u32) -> Effect {
+    refusal_with(reason, message, Workers { matching, busy, ..Workers::default() }, conn)
+}
+
+fn refusal_with(reason: Reason, message: &str, workers: Workers, conn: ConnId) -> Effect {
     let refused = ClaimRefused {
         request_id: "r1".to_owned(),
         code: Code::NoFreeWorker,
         reason,
         message: message.to_owned(),
-        workers: Workers { matching, busy, ..Workers::default() },
+        workers,
     };
     sent(conn, ToPeer::ClaimRefused(refused))
 }

@@ -1,9 +1,13 @@
 //! Where the tests sit: a room, the time, and short words for what is said and expected.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use sleap_rtc_room::{Admission, Call, CallId, Effect, Input, Room, RoomConfig};
-use sleap_rtc_wire::claim::{Claim, ClaimEnded, ClaimReleased, ClaimUsed, EndReason, Release};
-use sleap_rtc_wire::record::{RoomKind, RoomRecord};
+use sleap_rtc_wire::claim::{
+    Claim, ClaimEnded, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, EndReason, Release,
+};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::signal::{Discover, Register, UpdateMetadata};
 use sleap_rtc_wire::{
     CLAIMS, ClaimId, Code, ConnId, ErrorFrame, Fence, Filters, FromPeer, JobId, MemberId, Metadata, PeerId, PublicKey,
@@ -16,6 +20,8 @@ pub(crate) const HOUR: u64 = 3_600_000;
 pub(crate) struct Desk {
     pub(crate) room: Room,
     pub(crate) now: Time,
+    /// The workers that the store expects.
+    pub(crate) workers: BTreeMap<PeerId, WorkerRecord>,
 }
 
 pub(crate) const START: Time = Time(1_000_000_000);
@@ -26,7 +32,8 @@ impl Desk {
     }
 
     pub(crate) fn with(record: RoomRecord, config: RoomConfig) -> Self {
-        let mut desk = Self { room: Room::load(record, Vec::new(), config, START), now: START };
+        let room = Room::load(record, Vec::new(), config, START);
+        let mut desk = Self { room, now: START, workers: BTreeMap::new() };
         desk.settle();
         desk
     }
@@ -35,10 +42,37 @@ impl Desk {
         self.now = self.now.plus_ms(ms);
     }
 
-    /// Hands an input in, and says what comes out.
+    /// Hands an input in, and says what comes out. Writes of workers, for which nobody waits, are taken at once.
     pub(crate) fn put(&mut self, input: Input) -> Vec<Effect> {
         self.room.handle(input, self.now);
-        std::iter::from_fn(|| self.room.next_effect()).collect()
+        let mut effects = Vec::new();
+        while let Some(effect) = self.room.next_effect() {
+            match effect {
+                Effect::Persist { ticket, changes } if is_of_workers(&changes) => {
+                    self.note_workers(changes);
+                    self.room.handle(Input::Persisted(ticket), self.now);
+                }
+                other => effects.push(other),
+            }
+        }
+        effects
+    }
+
+    fn note_workers(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::PutWorker(record) => _ = self.workers.insert(record.peer_id.clone(), record),
+                Change::DeleteWorker(_, worker) => _ = self.workers.remove(&worker),
+                _ => {}
+            }
+        }
+    }
+
+    /// The server is killed and starts again, with what is in its store.
+    pub(crate) fn restart(&mut self, config: RoomConfig) {
+        let workers = self.workers.values().cloned().collect();
+        self.room = Room::load(self.room.record().clone(), workers, config, self.now);
+        self.settle();
     }
 
     /// [`Desk::put`], where the store takes everything at once; the frames that come out.
@@ -55,7 +89,10 @@ impl Desk {
         let mut frames = Vec::new();
         while let Some(effect) = self.room.next_effect() {
             match effect {
-                Effect::Persist { ticket, .. } => self.room.handle(Input::Persisted(ticket), self.now),
+                Effect::Persist { ticket, changes } => {
+                    self.note_workers(changes);
+                    self.room.handle(Input::Persisted(ticket), self.now);
+                }
                 Effect::Send { conn, frame } => frames.push((conn, frame)),
                 _ => {}
             }
@@ -81,13 +118,28 @@ impl Desk {
     }
 
     /// The claim of this client, which must be granted.
-    pub(crate) fn claimed(&mut self, client: ConnId, claim: Claim) -> sleap_rtc_wire::claim::Claimed {
+    pub(crate) fn claimed(&mut self, client: ConnId, claim: Claim) -> Claimed {
         let frames = self.go(says(client, FromPeer::Claim(claim)));
         let claimed = frames.into_iter().find_map(|(conn, frame)| match frame {
             ToPeer::Claimed(claimed) if conn == client => Some(claimed),
             _ => None,
         });
         claimed.unwrap()
+    }
+
+    /// The claim of this client, which must get in line.
+    pub(crate) fn waits(&mut self, client: ConnId, claim: Claim) -> ClaimWaiting {
+        let frames = self.go(says(client, FromPeer::Claim(claim)));
+        let [told] = &notices(&frames, client)[..] else { panic!("not in line, or told twice: {frames:?}") };
+        told.clone()
+    }
+
+    /// The claim of this client, which must be refused.
+    pub(crate) fn refused(&mut self, client: ConnId, claim: Claim) -> ClaimRefused {
+        match only(self.go(says(client, FromPeer::Claim(claim)))) {
+            (conn, ToPeer::ClaimRefused(refused)) if conn == client => refused,
+            other => panic!("not refused: {other:?}"),
+        }
     }
 
     /// The names, in order, that a discovery by `asker` finds.
@@ -114,12 +166,34 @@ impl Desk {
     }
 }
 
+fn is_of_workers(changes: &[Change]) -> bool {
+    changes.iter().all(|change| matches!(change, Change::PutWorker(_) | Change::DeleteWorker(..)))
+}
+
 /// Compares what happened with what must happen, in order.
 #[track_caller]
 pub(crate) fn assert_effects(happened: Vec<Effect>, expected: impl IntoIterator<Item = Effect>) {
     let without_facts: Vec<Effect> =
         happened.into_iter().filter(|effect| !matches!(effect, Effect::Report(_))).collect();
     assert_eq!(without_facts, expected.into_iter().collect::<Vec<_>>());
+}
+
+/// What this client is given.
+pub(crate) fn claims(frames: &[(ConnId, ToPeer)], client: ConnId) -> Vec<Claimed> {
+    let claimed = frames.iter().filter(|(conn, _)| *conn == client).filter_map(|(_, frame)| match frame {
+        ToPeer::Claimed(claimed) => Some(claimed.clone()),
+        _ => None,
+    });
+    claimed.collect()
+}
+
+/// What this client is told of its place in line.
+pub(crate) fn notices(frames: &[(ConnId, ToPeer)], client: ConnId) -> Vec<ClaimWaiting> {
+    let waiting = frames.iter().filter(|(conn, _)| *conn == client).filter_map(|(_, frame)| match frame {
+        ToPeer::ClaimWaiting(waiting) => Some(waiting.clone()),
+        _ => None,
+    });
+    waiting.collect()
 }
 
 /// The only frame, and for whom.
@@ -222,13 +296,15 @@ pub(crate) fn status(name: &str, status: &str) -> FromPeer {
     FromPeer::UpdateMetadata(update(name, json!({"properties": {"status": status}})))
 }
 
+/// The claim `r1` is for the job `job-1`, and so on.
 pub(crate) fn claim(request_id: &str) -> Claim {
+    let number = request_id.strip_prefix('r').filter(|number| number.len() < 20).unwrap_or("1");
     Claim {
         request_id: request_id.to_owned(),
         filters: Filters::default(),
         wait_ms: 0,
         lease_ms: 30_000,
-        job_id: JobId::new("job-1").unwrap(),
+        job_id: JobId::new(&format!("job-{number}")).unwrap(),
         attempt: 1,
         count: 1,
         seat: None,

@@ -70,7 +70,7 @@ fn a_forger_occupies_its_own_slot_and_no_other() {
         desk.enter(conn(20 + n), &name, Register { peer_id: Some(peer(&name)), ..holding(vec![lie]) });
     }
     desk.worker("free", 40);
-    desk.claimed(c1, claim("r1"));
+    desk.claimed(c1, claim("r2"));
 }
 
 #[test]
@@ -93,10 +93,10 @@ fn a_worker_that_comes_back_goes_on_with_its_job() {
     let claimed = desk.claimed(c1, claim("r1"));
     desk.go(uses(w1, &claimed.claim_id));
     desk.put(closes(w1));
-    assert_eq!(desk.room.stats().silent, 1);
+    assert_eq!(desk.room.stats().away, 1);
 
     let w1 = desk.enter(conn(3), "w1", holding(vec![held("c1-1", fence(1, 1), HeldState::Used)]));
-    assert_eq!((desk.room.stats().silent, desk.room.stats().used), (0, 1));
+    assert_eq!((desk.room.stats().away, desk.room.stats().used), (0, 1));
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
     assert_effects(desk.put(frees(w1, &claimed.claim_id)), [sent(c1, ended("c1-1", EndReason::Finished))]);
 }

@@ -71,7 +71,7 @@ fn a_room_nobody_has_joined_lives_out_its_time() {
 #[test]
 fn a_named_room_stays_when_its_peers_leave_and_its_time_begins_anew() {
     let mut desk = Desk::new();
-    let w1 = desk.worker("w1", 1);
+    let w1 = desk.client("w1", 1);
     desk.wait(20_000);
     let expires_at = Some(desk.now.plus_ms(30 * DAY));
     let ticket = expiry_written(desk.put(closes(w1)), 1, expires_at);
@@ -242,7 +242,10 @@ fn a_room_may_be_unloaded_when_nobody_would_notice() {
 }
 
 fn ephemeral(grace_ms: u64) -> Desk {
-    Desk::with(record(RoomKind::Ephemeral), RoomConfig { grace_ms, ping_ms: 1 << 50, ..RoomConfig::default() })
+    Desk::with(
+        record(RoomKind::Ephemeral),
+        RoomConfig { grace_ms, ping_ms: 1 << 50, lost_ms: 1 << 50, ..RoomConfig::default() },
+    )
 }
 
 fn answered(n: u64, answer: Answer) -> Effect {

@@ -9,6 +9,7 @@ mod held;
 mod index;
 mod law;
 mod lifetime;
+mod line;
 mod presence;
 mod random;
 mod relay;

@@ -1,5 +1,7 @@
 //! What waits for the store, and what does not.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use sleap_rtc_room::{Effect, Input, Room, RoomConfig, Ticket};
 use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord, RoomKind, RoomRecord};
@@ -128,7 +130,8 @@ fn an_id_that_was_taken_meanwhile_is_refused() {
 
 /// A room whose first write is still to come.
 fn loading() -> Desk {
-    Desk { room: Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), START), now: START }
+    let room = Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), START);
+    Desk { room, now: START, workers: BTreeMap::new() }
 }
 
 #[track_caller]

@@ -69,7 +69,7 @@ pub(crate) async fn rooms(
             "created_at": record.created_at.unix_seconds(),
             "expires_at": expires_at.map(Time::unix_seconds),
             "peers": stats.peers,
-            "claims": {"leased": stats.leased, "used": stats.used, "silent": stats.silent},
+            "claims": {"leased": stats.leased, "used": stats.used, "silent": stats.away, "waiting": stats.waiting},
         })
     });
     Ok(Json(json!({"rooms": rooms.collect::<Vec<_>>(), "next": next})))

@@ -101,7 +101,7 @@ fn info(app: &App, stored: RoomRecord, role: Option<MemberRole>, now: Time) -> O
         expires_at: record.expires_at.map(Time::unix_seconds),
         ttl: record.ttl_ms.map(|ms| ms / 1000),
         peers: stats.peers,
-        taken: stats.leased + stats.used + stats.silent,
-        waiting: 0,
+        taken: stats.leased + stats.used + stats.away,
+        waiting: stats.waiting,
     })
 }

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
-use sleap_rtc_room::Effect;
+use sleap_rtc_room::{Effect, RoomConfig};
 use sleap_rtc_wire::record::RoomRecord;
 use sleap_rtc_wire::{ConnId, Fence, Time, ToPeer};
 
-use super::steps::{CLIENTS, PEERS, WORKERS};
+use super::steps::{CLIENTS, PEERS, Step, WORKERS};
 use super::world::{Program, World, name};
 use crate::desk::{self, says};
 
@@ -87,6 +87,8 @@ impl World {
         for n in 0..PEERS {
             self.connect(n);
         }
+        // Whoever is expected has come, and the clients have had their time.
+        self.take(Step::Wait(RoomConfig::default().settle_ms));
         while !self.writes.is_empty() {
             self.store(true);
         }

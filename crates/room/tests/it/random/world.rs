@@ -1,13 +1,13 @@
 //! A room, its store, and peers who write down what they were told.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::json;
 use sleap_rtc_room::{Call, CloseReason, Effect, Input, Room, RoomConfig, Ticket};
 use sleap_rtc_wire::claim::{Claim, ClaimGranted, EndReason, HeldClaim, HeldState};
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{ClaimId, ConnId, Fence, FromPeer, Time, ToPeer};
+use sleap_rtc_wire::{ClaimId, ConnId, Fence, FromPeer, PeerId, Time, ToPeer};
 
 use super::invariants::{
     invariant_fences_grow, invariant_nothing_is_granted_before_the_epoch_is_committed, invariant_one_claim_a_worker,
@@ -35,6 +35,7 @@ pub(crate) struct World {
     pub(super) room: Room,
     pub(super) now: Time,
     pub(super) stored: RoomRecord,
+    pub(super) workers: BTreeMap<PeerId, WorkerRecord>,
     pub(super) writes: VecDeque<(Ticket, Vec<Change>)>,
     pub(super) programs: Vec<Program>,
     /// Connections that the room may send to: registered here at some time, and not closed since.
@@ -55,6 +56,7 @@ impl World {
             room: Room::load(stored.clone(), Vec::new(), RoomConfig::default(), now),
             now,
             stored,
+            workers: BTreeMap::new(),
             writes: VecDeque::new(),
             programs,
             open: BTreeSet::new(),
@@ -264,6 +266,8 @@ impl World {
                     self.stored = record;
                 }
                 Change::PutMembership(_) => {}
+                Change::PutWorker(record) => _ = self.workers.insert(record.peer_id.clone(), record),
+                Change::DeleteWorker(_, worker) => _ = self.workers.remove(&worker),
                 other => panic!("nobody asked for {other:?}"),
             }
         }
@@ -280,7 +284,8 @@ impl World {
         for program in &mut self.programs {
             (program.conn, program.registered) = (None, None);
         }
-        self.room = Room::load(self.stored.clone(), Vec::new(), RoomConfig::default(), self.now);
+        let workers = self.workers.values().cloned().collect();
+        self.room = Room::load(self.stored.clone(), workers, RoomConfig::default(), self.now);
         self.drain();
     }
 

@@ -1,0 +1,170 @@
+//! How a worker is booked: one pass over those who wait, whenever something may have become possible for one of them.
+//!
+//! In order, each claim takes its workers out of the free ones that it matches, all of them or none. If it cannot have all of
+//! them yet but some day can, it keeps the free ones for itself: those behind must not live on what it waits for. A claim whose
+//! member holds too many, or whose client is away, is passed over and keeps nothing.
+
+use std::collections::BTreeMap;
+
+use sleap_rtc_wire::claim::{Claim, ClaimGranted, Claimed};
+use sleap_rtc_wire::{MemberId, PeerId, Time, ToPeer, limits};
+
+use crate::line::{Client, Entry, Group, Place};
+use crate::peers::Joined;
+use crate::pool::{Set, Work};
+use crate::queue::{Waiting, order};
+use crate::slot::{Slot, claim_id};
+use crate::workers::means;
+use crate::{Fact, Room};
+
+/// A claim in line and the workers that it gets.
+struct Booking {
+    place: Place,
+    workers: Vec<Joined>,
+}
+
+impl Room {
+    /// Whether workers are given out at all.
+    pub(crate) fn may_grant(&self) -> bool {
+        self.lifetime.is_committed() && !self.lifetime.is_removing() && self.recovery.is_none()
+    }
+
+    /// Gives those who wait what they can have now.
+    pub(crate) fn serve(&mut self, now: Time) {
+        if !self.line.is_stale || !self.may_grant() {
+            return;
+        }
+        self.line.is_stale = false;
+        for booking in self.plan(now) {
+            let Some(entry) = self.line.remove(booking.place) else { continue };
+            self.line.is_stale = false;
+            if let Client::Here(client) = entry.at {
+                for worker in booking.workers {
+                    self.grant(client, worker, &entry.claim, now);
+                }
+            }
+        }
+    }
+
+    /// Who gets whom.
+    fn plan(&self, now: Time) -> Vec<Booking> {
+        let mut left = self.pool.all(Work::Free).clone();
+        let mut bookings = Vec::new();
+        if self.line.is_empty() || left.is_empty() {
+            return bookings;
+        }
+        let mut given: BTreeMap<&MemberId, usize> = BTreeMap::new();
+        for waiting in self.hopeful(&left, now) {
+            if left.is_empty() {
+                break;
+            }
+            let Some(entry) = self.line.get(waiting.place) else { continue };
+            let (Client::Here(client), Some(group)) = (entry.at, self.line.group(entry.group)) else { continue };
+            let wanted = entry.claim.count as usize;
+            let given = given.entry(waiting.member).or_default();
+            if self.claims.open(waiting.member) + *given + wanted > limits::OPEN_CLAIMS || !group.matching.meets(&left)
+            {
+                continue;
+            }
+            let chosen = self.choose(group, &left, client, wanted);
+            if chosen.len() < wanted && !self.may_have(entry, group, client) {
+                continue;
+            }
+            for (_, number) in &chosen {
+                left.remove(*number);
+            }
+            if chosen.len() == wanted {
+                *given += wanted;
+                let workers = chosen.into_iter().map(|(joined, _)| joined).collect();
+                bookings.push(Booking { place: waiting.place, workers });
+            }
+        }
+        bookings
+    }
+
+    /// Those who match a free worker, in order.
+    fn hopeful(&self, free: &Set, now: Time) -> Vec<Waiting<'_>> {
+        let groups = self.line.groups().filter(|(_, group)| group.matching.meets(free));
+        let places = groups.flat_map(|(_, group)| group.places.iter().copied());
+        let waiting = places.filter_map(|place| Some(Waiting { place, member: &self.line.get(place)?.member }));
+        order(waiting.collect(), |member| self.claims.open(member), now)
+    }
+
+    /// At most so many of those who are left and match, the one that has been idle longest first.
+    fn choose(&self, group: &Group, left: &Set, client: Joined, wanted: usize) -> Vec<(Joined, u32)> {
+        let idle = self.presence.idle().iter().map(|(_, joined)| *joined).filter(|joined| *joined != client);
+        let numbered = idle.filter_map(|joined| Some((joined, self.presence.get(joined)?.number?)));
+        numbered.filter(|(_, number)| left.has(*number) && group.matching.has(*number)).take(wanted).collect()
+    }
+
+    /// Whether as many as it wants are free or will be.
+    fn may_have(&self, entry: &Entry, group: &Group, client: Joined) -> bool {
+        let outlook = self.numbers(group, self.presence.get(client).and_then(|peer| peer.number));
+        outlook.free + outlook.workers.busy >= entry.claim.count
+    }
+
+    pub(crate) fn grant(&mut self, client: Joined, worker: Joined, claim: &Claim, now: Time) {
+        let fence = self.claims.next_fence(self.record.epoch);
+        let Some(worker) = self.presence.get_mut(worker) else { return };
+        worker.last_granted = fence.counter;
+        let (worker_id, worker_conn, worker_member) = (worker.id.clone(), worker.conn, worker.member.clone());
+        let Some(client) = self.presence.get(client) else { return };
+        let (client_conn, member) = (client.conn, client.member.clone());
+        let grant = ClaimGranted {
+            claim_id: claim_id(fence),
+            fence,
+            client: client.id.clone(),
+            client_key: client.key,
+            job_id: claim.job_id.clone(),
+            attempt: claim.attempt,
+            lease_until: now.plus_ms(claim.lease_ms.clamp(1, limits::LEASE_MS)),
+        };
+        let slot = Slot::leased(grant.clone(), claim.request_id.clone(), Some(member.clone()), true, worker_member);
+        let claimed = self.claimed(&worker_id, &slot);
+        self.remember_attempt(&member, &slot);
+        self.claims.insert(worker_id.clone(), slot);
+        self.reindex(&worker_id);
+        self.send(worker_conn, ToPeer::ClaimGranted(grant));
+        self.send(client_conn, ToPeer::Claimed(claimed));
+        self.report(Fact::Granted);
+    }
+
+    pub(crate) fn claimed(&self, worker: &PeerId, slot: &Slot) -> Claimed {
+        let key = self.presence.by_id(worker).and_then(|joined| self.presence.get(joined)).and_then(|peer| peer.key);
+        Claimed {
+            request_id: slot.request_id.clone(),
+            claim_id: slot.grant.claim_id.clone(),
+            fence: slot.grant.fence,
+            worker: worker.clone(),
+            worker_key: key,
+            lease_until: slot.grant.lease_until,
+        }
+    }
+
+    /// What a connected worker does has changed: to be called whenever a claim on it or its own word is another.
+    pub(crate) fn settle_work(&mut self, joined: Joined) {
+        let Some(peer) = self.presence.get_mut(joined).filter(|peer| peer.is_bookable()) else { return };
+        let work = Work::of(peer);
+        peer.number = Some(self.pool.set(&peer.id, work));
+        self.line.is_stale |= work == Work::Free;
+        self.line.has_news = true;
+    }
+
+    /// Which filters in line a connected worker matches has changed.
+    pub(crate) fn settle_matches(&mut self, joined: Joined) {
+        self.settle_work(joined);
+        if let Some(peer) = self.presence.get(joined)
+            && let Some(number) = peer.number
+        {
+            self.line.match_worker(number, |filters| means(filters, &peer.metadata));
+        }
+    }
+
+    /// A worker is not in the pool any more.
+    pub(crate) fn leave_pool(&mut self, worker: &PeerId) {
+        if let Some(number) = self.pool.remove(worker) {
+            self.line.match_worker(number, |_| false);
+            self.line.has_news = true;
+        }
+    }
+}
