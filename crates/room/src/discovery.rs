@@ -12,6 +12,9 @@ use crate::peers::{Joined, Presence};
 /// What an answer may weigh, bytes: below the frame's limit, with room for the frame's own keys.
 const ANSWER: usize = limits::FRAME - 4096;
 
+/// What is counted for the keys and times of one peer's entry, which take less, bytes.
+const ENTRY: usize = 200;
+
 /// The role whose peers can be booked.
 pub(crate) const WORKER: &str = "worker";
 
@@ -20,34 +23,43 @@ impl Room {
         if !self.speaks_as(joined, &discover.from_peer_id, None) {
             return;
         }
-        let found = self.find(&discover.filters, joined);
+        let (found, meant) = self.find(&discover.filters, joined);
         let mut room_left = ANSWER;
         let fits = |peer: &&Peer| {
             let left = room_left.checked_sub(weight(peer));
             room_left = left.unwrap_or(0);
             left.is_some()
         };
-        let peers: Vec<PeerEntry> = found.iter().copied().take_while(fits).map(entry).collect();
+        let peers: Vec<PeerEntry> = found.into_iter().take_while(fits).map(entry).collect();
         let Some(asker) = self.presence.get(joined) else { return };
         let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
-        let total = (count < found.len()).then_some(found.len());
+        let total = (count < meant).then_some(meant);
         let absent = if discover.absent { self.absent_list(&discover.filters, room_left) } else { Vec::new() };
         self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total, absent });
     }
 
-    /// Who is meant, the best matches first, no more than are asked for.
-    fn find(&self, filters: &Filters, asker: Joined) -> Vec<&Peer> {
+    /// Who is meant, the best matches first, and how many they are: no more than are asked for. Those who cannot fit into an answer
+    /// may be missing among the first.
+    fn find(&self, filters: &Filters, asker: Joined) -> (Vec<&Peer>, usize) {
         let most = filters.limit().unwrap_or(usize::MAX);
         let candidates = self.presence.candidates(filters.role(), filters, &[]);
         let search = Search { presence: &self.presence, filters, asker };
         if let Some(property) = filters.sort() {
-            return search.sorted(&candidates, property, most);
+            return counted(search.sorted(&candidates, property, most));
         }
-        if filters.role() == Some(WORKER) {
-            return search.free_first(&candidates, most);
+        if !filters.is_by_role_only() {
+            return counted(search.in_order(&candidates, most));
         }
-        search.among(candidates.iter()).take(most).collect()
+        // How many they are is known, so that nobody is looked at in vain.
+        let is_asker = self.presence.get(asker).is_some_and(|peer| peer.matches(filters));
+        let meant = (candidates.len() - usize::from(is_asker)).min(most);
+        (search.in_order(&candidates, most.min(ANSWER / ENTRY)), meant)
     }
+}
+
+fn counted(found: Vec<&Peer>) -> (Vec<&Peer>, usize) {
+    let meant = found.len();
+    (found, meant)
 }
 
 struct Search<'a, 'f> {
@@ -63,6 +75,15 @@ impl<'a> Search<'a, '_> {
             .filter(|joined| *joined != self.asker)
             .filter_map(|joined| self.presence.get(joined))
             .filter(|peer| peer.matches(self.filters))
+    }
+
+    /// In the order of joining; where workers are asked for, the free ones first.
+    fn in_order(&self, candidates: &Candidates<'_>, most: usize) -> Vec<&'a Peer> {
+        if self.filters.role() == Some(WORKER) {
+            self.free_first(candidates, most)
+        } else {
+            self.among(candidates.iter()).take(most).collect()
+        }
     }
 
     /// A program that takes the first of equals gets a free one.
@@ -110,10 +131,9 @@ fn entry(peer: &Peer) -> PeerEntry {
     }
 }
 
-/// No less than the bytes of a peer's entry: its keys and times take below 200, and JSON writes a byte of a text in at most
-/// six (`\u0000`), one of a peer id in at most two.
+/// No less than the bytes of a peer's entry: JSON writes a byte of a text in at most six (`\u0000`), one of a peer id in at most two.
 fn weight(peer: &Peer) -> usize {
-    200 + 2 * peer.id.as_str().len() + 6 * peer.role.len() + peer.shown_metadata().text().len()
+    ENTRY + 2 * peer.id.as_str().len() + 6 * peer.role.len() + peer.shown_metadata().text().len()
 }
 
 /// Unix seconds with a fraction, as old programs write times.

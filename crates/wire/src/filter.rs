@@ -206,6 +206,11 @@ impl Filters {
         self.role.as_ref().and_then(Value::as_str)
     }
 
+    /// Whether it means every peer, or every peer of one role.
+    pub fn is_by_role_only(&self) -> bool {
+        self.role.as_ref().is_none_or(Value::is_string) && self.tags.is_none() && self.terms.is_empty()
+    }
+
     /// The tags of which one is enough, if any are asked for: none at all if they are no list.
     pub fn tags(&self) -> Option<impl Iterator<Item = &str>> {
         let tags = self.tags.as_ref()?;

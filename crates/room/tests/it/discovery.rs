@@ -114,6 +114,13 @@ fn an_answer_too_large_for_a_frame_is_cut() {
     assert_eq!((peers.len(), total), (count, Some(40)));
     assert!((15..40).contains(&count), "{count} peers");
     assert_eq!(peers[0].peer_id, peer("w0"));
+    for (filter, most) in
+        [(json!({"role": "worker"}), 40), (json!({"tags": ["sleap-rtc"]}), 40), (json!({"limit": 30}), 30)]
+    {
+        let (_, frame) = only(desk.go(says(c1, discover("c1", filter))));
+        let ToPeer::PeerList { peers, total, .. } = frame else { panic!("no list") };
+        assert_eq!((peers.len(), total), (count, Some(most)));
+    }
 
     // The best matches come first, and who wants no more is not told of more.
     let asks = |desk: &mut Desk, limit| {
