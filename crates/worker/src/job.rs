@@ -7,14 +7,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use sleap_rtc_link::Link;
 use sleap_rtc_peer::chunks::ChunkStore;
 use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_peer::disk::{Disk, hash_files};
-use sleap_rtc_peer::pump::{Pump, PumpEvent};
+use sleap_rtc_peer::pump::Pump;
 use sleap_rtc_peer::worker_pool::WorkerHandle;
 use sleap_rtc_session::pool_worker::Start;
-use sleap_rtc_session::{Binding, Fact, Grant, JobState, JobWorker, KeyPair, LinkId, WorkerEffect, WorkerInput};
+use sleap_rtc_session::{Fact, Grant, JobState, JobWorker, KeyPair, LinkId, WorkerEffect, WorkerInput};
 use sleap_rtc_wire::job::{FailCode, JobSpec, Terminal};
 use sleap_rtc_wire::{JobId, PeerId};
 use tokio::sync::{mpsc, watch};
@@ -28,6 +27,8 @@ use crate::offers::{Maker, Offer, Offers};
 use crate::record_file::RecordFile;
 use crate::run::{self, Run, Wishes};
 use crate::trainer::{Device, Trainer};
+
+mod links;
 
 /// What every job of a slot is done with.
 #[derive(Debug)]
@@ -245,39 +246,6 @@ impl JobTask {
             Command::Left => {
                 self.left = true;
                 WorkerInput::Tick
-            }
-        }
-    }
-
-    fn link_up(&mut self, link: Arc<dyn Link>, peer: PeerId) -> WorkerInput {
-        self.links += 1;
-        let id = LinkId(self.links);
-        let seen = link.binding();
-        self.pumps.insert(id, Pump::start(id, link, self.inbox.to_events.clone()));
-        self.peers.insert(id, peer.clone());
-        let mut nonce = [0; 32];
-        // Without fresh chance a recorded proof could be used again: then the link is of no use.
-        if let Err(error) = getrandom::fill(&mut nonce) {
-            tracing::error!(%error, "no random numbers: a link is refused");
-            self.pumps.remove(&id);
-        }
-        let binding = Binding { local: seen.local, remote: seen.remote };
-        WorkerInput::LinkUp { link: id, peer, binding, nonce }
-    }
-
-    fn link_event(&mut self, link: LinkId, event: PumpEvent) -> WorkerInput {
-        match event {
-            PumpEvent::Control(text) => WorkerInput::Control { link, text },
-            PumpEvent::Bulk(data) => WorkerInput::Bulk { link, data },
-            PumpEvent::BulkTaken => WorkerInput::BulkTaken { link, count: 1 },
-            PumpEvent::Down(reason) => {
-                tracing::info!(job = %self.machine.grant().job_id, ?link, %reason, "link down");
-                self.pumps.remove(&link);
-                if let (Some(peer), false) = (self.peers.remove(&link), self.machine.is_active()) {
-                    let pool = self.pool.clone();
-                    self.work.spawn(async move { pool.link_closed(peer).await });
-                }
-                WorkerInput::LinkDown { link }
             }
         }
     }

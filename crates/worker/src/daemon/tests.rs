@@ -212,3 +212,33 @@ async fn what_an_earlier_run_left_unfinished_ends_once_as_lost() {
     let text = std::fs::read_to_string(rig.folder("j1").record()).unwrap();
     assert_eq!(text.matches("\"ended\"").count(), 1, "{text}");
 }
+
+#[tokio::test]
+async fn an_attempt_that_a_later_one_replaced_is_told_so() {
+    let mut rig = Rig::new();
+    let (commands, mut told) = mpsc::channel(1);
+    let (job, claim) = (JobId::new("j1").unwrap(), ClaimId::new("c1").unwrap());
+    rig.running.jobs.insert(job.clone(), Job { claim, commands });
+    rig.event(WorkerEvent::Superseded { job }).await;
+    assert!(matches!(told.recv().await, Some(Command::Superseded)));
+    rig.event(WorkerEvent::Superseded { job: JobId::new("other").unwrap() }).await;
+}
+
+#[tokio::test]
+async fn a_job_that_nobody_has_brought_is_over_when_a_later_attempt_replaced_it() {
+    let mut rig = Rig::new();
+    let (_offered, offer) = rig.offer("laptop").await;
+    rig.daemon.granted(&mut rig.running, &granted("c1", "j1", 1, ADA), offer).await.unwrap();
+    rig.running.jobs[&JobId::new("j1").unwrap()].commands.send(Command::Superseded).await.unwrap();
+    rig.event(WorkerEvent::Withdraw { from: PeerId::new("laptop").unwrap(), job: JobId::new("j1").ok() }).await;
+    assert_eq!(rig.ended().await.as_str(), "j1");
+    assert!(rig.running.jobs.is_empty());
+}
+
+#[tokio::test]
+async fn whoever_lost_the_place_to_another_worker_says_to_whom() {
+    let error = Rig::new().daemon.gave_up(Cause::Replaced);
+    assert_eq!(error.to_string(), "room a7f3d2e1: another worker has registered as gpu-box");
+    let cause = Cause::Unreachable("no route".to_owned());
+    assert!(matches!(Rig::new().daemon.gave_up(cause), WorkerError::Refused { .. }));
+}
