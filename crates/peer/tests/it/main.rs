@@ -4,6 +4,8 @@
 
 mod api;
 mod home;
+mod line;
 mod pools;
 mod rig;
 mod settings;
+mod wire;

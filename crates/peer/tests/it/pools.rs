@@ -1,6 +1,7 @@
 //! Worker and client in one room, over real sockets.
 
 use serde_json::json;
+use sleap_rtc_peer::api::Api;
 use sleap_rtc_peer::client_pool::{ClientEvent, ClientPool};
 use sleap_rtc_peer::home::FenceFile;
 use sleap_rtc_peer::worker_pool::{WorkerEvent, WorkerHandle, WorkerPool};
@@ -119,7 +120,8 @@ async fn a_running_job_outlives_the_server_and_is_found_again() {
             until_found(&client, "available").await;
         }
     }
-    let claimed = one(&client, claim("j2")).await;
+    // The server has just started: it may wait for its clients to come back into their order.
+    let claimed = one(&client, ClaimRequest { wait_ms: 60_000, ..claim("j2") }).await;
     assert!(claimed.fence > Fence { epoch: 1, counter: u64::MAX }, "{:?}", claimed.fence);
 }
 
@@ -193,16 +195,19 @@ async fn wrong_room_and_wrong_token_are_final() {
 
 // Helpers.
 
-struct Worker {
-    pool: WorkerPool,
-    handle: WorkerHandle,
+pub(crate) struct Worker {
+    pub(crate) pool: WorkerPool,
+    pub(crate) handle: WorkerHandle,
     installation: Installation,
     fences: FenceFile,
 }
 
 impl Worker {
     fn new(server: &TestServer, room: &Room, id: &str) -> Self {
-        let installation = Installation::new();
+        Self::of(Installation::new(), server.api(), room, id)
+    }
+
+    fn of(installation: Installation, api: Api, room: &Room, id: &str) -> Self {
         let fences = FenceFile::of(&installation.folder.path().join("worker/cpu"), &room.id);
         let setup = pool_worker::Setup {
             peer_id: peer(id),
@@ -213,18 +218,33 @@ impl Worker {
             kept: Vec::new(),
             first: FirstTry::KeepTrying,
         };
-        let pool = WorkerPool::start(server.api(), installation.key.clone(), setup, fences.clone());
+        let pool = WorkerPool::start(api, installation.key.clone(), setup, fences.clone());
         let handle = pool.handle();
         Self { pool, handle, installation, fences }
     }
 
-    async fn join(server: &TestServer, room: &Room, id: &str) -> Self {
-        let mut worker = Self::new(server, room, id);
-        worker.until(|event| matches!(event, WorkerEvent::Fact(Fact::Registered(_)))).await;
-        worker
+    pub(crate) async fn join(server: &TestServer, room: &Room, id: &str) -> Self {
+        Self::join_by(server.api(), room, id).await
     }
 
-    async fn until(&mut self, is_it: impl Fn(&WorkerEvent) -> bool) -> WorkerEvent {
+    /// By another way to the server.
+    pub(crate) async fn join_by(api: Api, room: &Room, id: &str) -> Self {
+        Self::of(Installation::new(), api, room, id).registered().await
+    }
+
+    /// Another program of the same installation.
+    pub(crate) async fn twin(&self, server: &TestServer, room: &Room, id: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let installation = Installation { folder, key: self.installation.key.clone() };
+        Self::of(installation, server.api(), room, id).registered().await
+    }
+
+    async fn registered(mut self) -> Self {
+        self.until(|event| matches!(event, WorkerEvent::Fact(Fact::Registered(_)))).await;
+        self
+    }
+
+    pub(crate) async fn until(&mut self, is_it: impl Fn(&WorkerEvent) -> bool) -> WorkerEvent {
         loop {
             let event = self.pool.next().await.unwrap();
             if is_it(&event) {
@@ -240,13 +260,17 @@ impl Worker {
         }
     }
 
-    async fn start(&self, claimed: &Claimed, id: &str) -> Result<(), StartRefused> {
+    pub(crate) async fn start(&self, claimed: &Claimed, id: &str) -> Result<(), StartRefused> {
         let claim = Some(claimed.claim_id.clone());
         self.handle.start(Start { client: peer("laptop"), job: job(id), claim }).await
     }
 }
 
-fn join(server: &TestServer, room: &Room, id: &str) -> (ClientPool, Installation, mpsc::Receiver<ClientEvent>) {
+pub(crate) fn join(
+    server: &TestServer,
+    room: &Room,
+    id: &str,
+) -> (ClientPool, Installation, mpsc::Receiver<ClientEvent>) {
     let installation = Installation::new();
     let setup = pool_client::Setup {
         peer_id: peer(id),
@@ -259,11 +283,11 @@ fn join(server: &TestServer, room: &Room, id: &str) -> (ClientPool, Installation
     (pool, installation, events)
 }
 
-fn job(id: &str) -> JobId {
+pub(crate) fn job(id: &str) -> JobId {
     JobId::new(id).unwrap()
 }
 
-fn claim(id: &str) -> ClaimRequest {
+pub(crate) fn claim(id: &str) -> ClaimRequest {
     ClaimRequest { filters: Filters::default(), count: 1, wait_ms: 0, lease_ms: 60_000, job_id: job(id), attempt: 1 }
 }
 
@@ -277,16 +301,16 @@ fn offer(claimed: &Claimed, id: &str) -> Offer {
 }
 
 /// Books one worker.
-async fn one(client: &ClientPool, request: ClaimRequest) -> Claimed {
+pub(crate) async fn one(client: &ClientPool, request: ClaimRequest) -> Claimed {
     client.claim(request).await.unwrap().remove(0)
 }
 
-async fn found(client: &ClientPool, status: &str) -> Vec<String> {
+pub(crate) async fn found(client: &ClientPool, status: &str) -> Vec<String> {
     let filters = Filters::parse(json!({"role": "worker", "properties": {"status": status}})).unwrap();
     let peers = client.discover(filters, false).await.unwrap().peers;
     peers.iter().map(|entry| entry.peer_id.to_string()).collect()
 }
 
-async fn until_found(client: &ClientPool, status: &str) {
+pub(crate) async fn until_found(client: &ClientPool, status: &str) {
     while found(client, status).await.is_empty() {}
 }

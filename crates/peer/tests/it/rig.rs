@@ -17,15 +17,21 @@ pub(crate) struct TestServer {
     _folder: tempfile::TempDir,
     data: PathBuf,
     address: SocketAddr,
+    change: fn(&mut Config),
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl TestServer {
     pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// With other settings.
+    pub(crate) async fn with(change: fn(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let mut server = Self { _folder: folder, data, address, running: None };
+        let mut server = Self { _folder: folder, data, address, change, running: None };
         server.again().await;
         server
     }
@@ -41,6 +47,7 @@ impl TestServer {
         let mut config = Config::new(self.data.clone());
         config.http = self.address;
         config.ws = SocketAddr::new(self.address.ip(), 0);
+        (self.change)(&mut config);
         let server = Server::bind(config).await.unwrap();
         self.address = server.http_addr;
         let (stop, stopped) = oneshot::channel();
@@ -48,6 +55,10 @@ impl TestServer {
             stopped.await.ok();
         }));
         self.running = Some((stop, task));
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub(crate) fn url(&self) -> String {
