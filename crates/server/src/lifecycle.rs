@@ -17,6 +17,9 @@ use crate::{http, listen, secret_file, sweeper, sys};
 /// How long open connections and writes under way may take when the server ends.
 const LAST_WORDS: Duration = Duration::from_secs(5);
 
+/// For what the line's key is derived from the server's. Another text would make every seat worthless that was given before.
+const LINE_KEY: &str = "sleap-rtc 2026-11 line key v1";
+
 /// Why the server could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
@@ -53,6 +56,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// Who is asking.
     pub identity: Arc<dyn Identity>,
+    /// With which rooms sign the seats that they give to those who wait. A secret that is the same after a restart.
+    pub line_key: [u8; 32],
 }
 
 impl Ports {
@@ -60,8 +65,9 @@ impl Ports {
     pub fn embedded(data: &Path) -> Result<Self, ServerError> {
         make_folder(data)?;
         let store: Arc<dyn Store> = Arc::new(Sqlite::open(&data.join("server.sqlite"))?);
-        let identity = Arc::new(Local::open(&data.join("server.key"), store.clone())?);
-        Ok(Self { store, identity })
+        let identity = Local::open(&data.join("server.key"), store.clone())?;
+        let line_key = identity.derive(LINE_KEY);
+        Ok(Self { store, identity: Arc::new(identity), line_key })
     }
 }
 
@@ -94,7 +100,7 @@ impl Server {
     }
 
     /// Opens both ports over these adapters. Port 0 takes a free one; [`Server::http_addr`] says which.
-    pub async fn bind_with(config: Config, ports: Ports) -> Result<Self, ServerError> {
+    pub async fn bind_with(mut config: Config, ports: Ports) -> Result<Self, ServerError> {
         make_folder(&config.data)?;
         let secret_path = config.data.join("admin.secret");
         let admin_secret = secret_file::load_or_make(&secret_path)
@@ -102,6 +108,9 @@ impl Server {
         let incarnation = getrandom::u64().map_err(|error| ServerError::Random(error.to_string()))?;
         let (http, http_addr) = listen_on(config.http).await?;
         let (ws, ws_addr) = listen_on(config.ws).await?;
+        // Which ports were taken, for those who ask whether a URL leads here.
+        (config.http, config.ws) = (http_addr, ws_addr);
+        config.room.line_key = ports.line_key;
         let context = Arc::new(Context::new(config, ports.store, ports.identity));
         Ok(Self { http_addr, ws_addr, http, ws, app: Arc::new(App::new(context, admin_secret, incarnation)) })
     }

@@ -52,7 +52,6 @@ async fn somebody_is_due(app: &App) {
 async fn sweep(app: &App) {
     let now = app.context.now();
     let metrics = &app.context.metrics;
-    metrics.sweeps.add();
     let (rooms_before, identities_before) = (metrics.swept_rooms.get(), metrics.swept_identities.get());
     if let Err(error) = remove_expired_rooms(app, now).await {
         app.context.store_failed("sweep rooms", &error);
@@ -62,6 +61,7 @@ async fn sweep(app: &App) {
         tracing::error!(%error, "sweeping identities failed");
     }
     app.registry.unload(Time(now.0.saturating_sub(UNUSED_MS))).await;
+    metrics.sweeps.add();
     let rooms = metrics.swept_rooms.get() - rooms_before;
     let identities = metrics.swept_identities.get() - identities_before;
     if rooms + identities > 0 {

@@ -53,7 +53,7 @@ mod tests {
         whereabouts.left(&peer, &one, conn(1));
         assert_eq!(whereabouts.rooms(&peer), [one.clone(), two.clone()]);
         whereabouts.left(&peer, &one, conn(2));
-        assert_eq!(whereabouts.rooms(&peer), [two.clone()]);
+        assert_eq!(whereabouts.rooms(&peer), std::slice::from_ref(&two));
         whereabouts.left(&peer, &two, conn(3));
         assert!(whereabouts.rooms(&peer).is_empty() && whereabouts.places().is_empty());
     }

@@ -51,6 +51,12 @@ impl Local {
         Ok(Self { store, key, nonces: Mutex::new(Nonces::new(run)) })
     }
 
+    /// A secret of this server's for another purpose, which `context` names: the same after every restart, and of no use for
+    /// anything else.
+    pub fn derive(&self, context: &'static str) -> [u8; 32] {
+        blake3::derive_key(context, self.key.as_bytes())
+    }
+
     fn signed_in(&self, record: IdentityRecord, now: Time) -> SignedIn {
         let IdentityRecord { member, kind, username, key, .. } = record;
         let (iat, exp) = (now.unix_seconds(), now.plus_ms(TOKEN_MS).unix_seconds());

@@ -69,11 +69,11 @@ pub(crate) async fn peer(
     let DeletePeer { peer_id, room_id, token } = body.json()?;
     let shown = Shown::by(&app, &headers).await?;
     let asked = Asked { app: &app, address, shown: &shown, token: token.as_deref() };
-    let mut places = match &room_id {
+    let places = match &room_id {
+        // Also one that is away with a claim, which only its room knows.
         Some(room) => here(&app, room, Some(&peer_id)).await?,
         None => connected(&app, &peer_id),
     };
-    places.retain(|place| place.peer.is_some());
     match asked.choose(places, Deed::Peer).await? {
         Some(place) => delete_peer(&app, &place.record.room_id, peer_id).await,
         None => Ok(status(ALREADY_GONE)),

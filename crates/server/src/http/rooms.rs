@@ -74,7 +74,8 @@ pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom, chosen:
             name: terms.name.clone(),
             kind: terms.kind,
             ttl_ms: terms.ttl_ms,
-            epoch: 0,
+            // A room that is made anew under an id that was used before must not give out fences that its workers have seen.
+            epoch: now.unix_seconds(),
         };
         if app.registry.create(&record).await? {
             let RoomRecord { room_id, token, name, expires_at, .. } = record;

@@ -70,6 +70,12 @@ pub(crate) fn summary(app: &App) -> Value {
         "total_connections": metrics.registrations.get(),
         "total_messages": metrics.relayed.get(),
         "rooms_created": metrics.rooms_created.get(),
+        // Beyond the deployed server: what goes by itself.
+        "rooms_removed": metrics.rooms_removed.get(),
+        "identities_forgotten": metrics.identities_forgotten.get(),
+        "sweeps": metrics.sweeps.get(),
+        "swept_rooms": metrics.swept_rooms.get(),
+        "swept_identities": metrics.swept_identities.get(),
     })
 }
 

@@ -87,8 +87,52 @@ async fn a_worker_that_comes_back_after_a_restart_keeps_its_claim_and_fences_gro
     let _other = Peer::worker(&server, &room, "gpu2").await;
     let mut client = Peer::client(&server, &room, "laptop").await;
     assert_eq!(client.discover(json!({"status": "busy"})).await, ["gpu1"]);
-    client.socket.send(claim("r2", "job-2")).await;
-    let claimed = client.socket.expect("claimed").await;
-    assert_eq!(claimed["worker"], "gpu2");
+    // It waits until every worker that was here has had the time to say what it holds.
+    let mut waiting = claim("r2", "job-2");
+    waiting["wait_ms"] = json!(60_000);
+    client.socket.send(waiting).await;
+    let mut claimed = client.socket.frame().await;
+    while claimed["type"] == "claim_waiting" {
+        assert_eq!(claimed["reason"], "recovering");
+        claimed = client.socket.frame().await;
+    }
+    assert_eq!((&claimed["type"], &claimed["worker"]), (&json!("claimed"), &json!("gpu2")));
     assert!(claimed["fence"][0].as_u64().unwrap() > epoch);
+}
+
+/// The next word about a claim in line, or its worker.
+async fn told(client: &mut Peer) -> Value {
+    let frame = client.socket.frame().await;
+    assert!(frame["type"] == "claim_waiting" || frame["type"] == "claimed", "{frame}");
+    frame
+}
+
+#[tokio::test]
+async fn a_seat_brings_a_place_in_line_over_a_restart_of_the_server() {
+    let server = TestServer::start().await;
+    let room = server.room().await;
+    let owner = crate::rig::Installation::new();
+    let fields = json!({"peer_id": "laptop", "role": "client"});
+    let mut first = Peer::join(&server, &room, &owner, fields.clone()).await;
+    let mut wanted = claim("r1", "job-1");
+    wanted["wait_ms"] = json!(600_000);
+    first.socket.send(wanted.clone()).await;
+    wanted["seat"] = told(&mut first).await["seat"].clone();
+    assert!(wanted["seat"].is_object());
+    let server = TestServer::on(server.stop().await, |_| {}, |ports| ports).await;
+    // Somebody else is faster.
+    let mut second = Peer::client(&server, &room, "desktop").await;
+    let mut other = claim("r2", "job-2");
+    other["wait_ms"] = json!(600_000);
+    second.socket.send(other).await;
+    assert_eq!(told(&mut second).await["place"], json!(1));
+    let mut first = Peer::join(&server, &room, &owner, fields).await;
+    first.socket.send(wanted).await;
+    assert_eq!(told(&mut first).await["place"], json!(1));
+    let _worker = Peer::worker(&server, &room, "gpu1").await;
+    let mut answer = told(&mut first).await;
+    while answer["type"] == "claim_waiting" {
+        answer = told(&mut first).await;
+    }
+    assert_eq!(answer["worker"], json!("gpu1"), "it asked first");
 }

@@ -7,7 +7,7 @@ use sleap_rtc_server::close_code;
 use tokio::time::timeout;
 use tokio_tungstenite::{connect_async, tungstenite};
 
-use crate::rig::{Installation, Peer, Socket, TestServer, eventually, register};
+use crate::rig::{ELSEWHERE, HERE, Installation, Peer, Socket, TestServer, eventually, register};
 
 #[tokio::test]
 async fn a_later_connection_supersedes_the_earlier_and_its_close_removes_nothing() {
@@ -68,6 +68,73 @@ async fn a_connection_may_move_to_another_room() {
     worker.socket.expect("registered_auth").await;
     assert_eq!(here.discover(json!({})).await, [""; 0]);
     assert_eq!(there.discover(json!({})).await, ["gpu1"]);
+}
+
+#[tokio::test]
+async fn a_connection_that_is_refused_elsewhere_stays_where_it_is() {
+    let server = TestServer::start().await;
+    let (one, other) = (server.room().await, server.room().await);
+    let who = Installation::new();
+    let mut worker = Peer::join(&server, &one, &who, json!({"peer_id": "gpu1", "role": "worker"})).await;
+    let mut here = Peer::client(&server, &one, "laptop").await;
+    let mut there = Peer::client(&server, &other, "laptop").await;
+    // The token is right, and so `access` lets it in; but the name is somebody else's there.
+    let token = who.sign_in(&server).await;
+    worker.socket.send(register(&other, &token, json!({"peer_id": "laptop", "role": "worker"}))).await;
+    assert_eq!(worker.socket.error().await.0, "FORBIDDEN");
+    assert_eq!(here.discover(json!({})).await, ["gpu1"]);
+    here.say("gpu1", json!("still there?")).await;
+    assert_eq!(worker.socket.expect("peer_message").await["payload"], "still there?");
+    assert_eq!(worker.discover(json!({})).await, ["laptop"]);
+    drop(worker);
+    while !here.discover(json!({})).await.is_empty() {}
+    assert_eq!(there.discover(json!({})).await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_moves_is_nowhere_else_when_it_hears_so() {
+    let server = TestServer::start().await;
+    let rooms = [server.room().await, server.room().await];
+    let who = Installation::new();
+    let token = who.sign_in(&server).await;
+    let fields = json!({"peer_id": "gpu1", "role": "worker"});
+    let mut worker = Peer::join(&server, &rooms[1], &who, fields.clone()).await;
+    let mut seen = [Peer::client(&server, &rooms[0], "laptop").await, Peer::client(&server, &rooms[1], "laptop").await];
+    for to in [0, 1, 0, 1, 0, 1] {
+        worker.socket.send(register(&rooms[to], &token, fields.clone())).await;
+        worker.socket.expect("registered_auth").await;
+        assert_eq!(seen[1 - to].discover(json!({})).await, [""; 0]);
+        assert_eq!(seen[to].discover(json!({})).await, ["gpu1"]);
+    }
+}
+
+#[tokio::test]
+async fn a_worker_that_signs_in_anew_takes_its_name_from_its_half_open_connection() {
+    let server = TestServer::start().await;
+    let room = server.room().await;
+    let (before, after) = (server.anonymous().await, server.anonymous().await);
+    let fields = json!({"peer_id": "gpu1", "role": "worker"});
+    // Its link is broken, and the server does not know yet.
+    let mut half_open = Peer::join_from(&server, &room, &before.id_token, fields.clone(), HERE).await;
+    let mut back = Peer::join_from(&server, &room, &after.id_token, fields.clone(), HERE).await;
+    assert_eq!(half_open.socket.closed().await, close_code::SUPERSEDED);
+    let mut client = Peer::client(&server, &room, "laptop").await;
+    assert_eq!(client.discover(json!({})).await, ["gpu1"]);
+    client.say("gpu1", json!("hello")).await;
+    back.socket.expect("peer_message").await;
+
+    // From elsewhere, or with a key, it is somebody else.
+    let stranger = server.anonymous().await;
+    let mut socket = Socket::open_from(server.ws, "/", ELSEWHERE).await;
+    socket.send(register(&room, &stranger.id_token, fields.clone())).await;
+    assert_eq!(socket.error().await.0, "FORBIDDEN");
+    let mut socket = Socket::open(server.ws, "/").await;
+    socket.send(register(&room, &Installation::new().sign_in(&server).await, fields)).await;
+    assert_eq!(socket.error().await.0, "FORBIDDEN");
+    let mut socket = Socket::open(server.ws, "/").await;
+    let theirs = json!({"peer_id": "laptop", "role": "client"});
+    socket.send(register(&room, &stranger.id_token, theirs)).await;
+    assert_eq!(socket.error().await.0, "FORBIDDEN", "a name with a key behind it");
 }
 
 #[tokio::test]

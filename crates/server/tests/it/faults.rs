@@ -95,7 +95,7 @@ async fn cuttable() -> (TestServer, Arc<AtomicBool>) {
         let store: Arc<dyn Store> = Arc::new(Cuttable { inner: ports.store, cut: cut.clone() });
         let key = folder.path().join("data/server.key");
         let identity = Arc::new(sleap_rtc_identity::Local::open(&key, store.clone()).unwrap());
-        Ports { store, identity }
+        Ports { store, identity, line_key: ports.line_key }
     };
     (TestServer::on(folder.clone(), |_| {}, change).await, cut)
 }

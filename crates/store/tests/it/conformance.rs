@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sleap_rtc_store::{Memory, Sqlite, Store, StoreError};
-use sleap_rtc_wire::Time;
-use sleap_rtc_wire::record::{Change, IdentityKind, MemberRole, MembershipRecord, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, IdentityKind, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord};
+use sleap_rtc_wire::{PeerId, Time};
 
-use crate::records::{identity, member, membership, room, room_id};
+use crate::records::{identity, member, membership, metadata, room, room_id, worker};
 
 async fn put(store: &dyn Store, rooms: impl IntoIterator<Item = RoomRecord>) {
     store.apply(rooms.into_iter().map(Change::PutRoom).collect()).await.unwrap();
@@ -182,6 +183,40 @@ async fn writers_at_once_each_get_their_own_answer(store: Arc<dyn Store>) {
     assert_eq!(store.room(&room_id("fenced")).await.unwrap().unwrap().epoch, 9);
 }
 
+async fn expected_workers_are_put_replaced_and_deleted(store: Arc<dyn Store>) {
+    put(&*store, [room("a"), room("b")]).await;
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), []);
+    let all = [worker("a", "gpu1"), worker("a", "gpu2"), worker("b", "gpu1")];
+    store.apply(all.iter().rev().cloned().map(Change::PutWorker).collect()).await.unwrap();
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), all[..2], "by peer");
+    assert_eq!(store.workers(&room_id("b")).await.unwrap(), all[2..]);
+    let silent = WorkerRecord {
+        member: member("bob"),
+        metadata: metadata(json!({"tags": ["old"], "properties": {"status": "busy", "note": "\u{1f41d}", "x": null}})),
+        silent_since: Some(Time(7)),
+        ..worker("a", "gpu1")
+    };
+    store.apply(vec![Change::PutWorker(silent.clone())]).await.unwrap();
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), [silent, all[1].clone()]);
+    let delete = |peer: &str| Change::DeleteWorker(room_id("a"), PeerId::new(peer).unwrap());
+    store.apply(vec![delete("gpu1"), delete("gpu1"), delete("gpu3")]).await.unwrap();
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), all[1..2]);
+    assert_eq!(store.workers(&room_id("b")).await.unwrap(), all[2..], "the same name elsewhere stays");
+}
+
+async fn no_worker_is_expected_in_a_room_that_is_gone(store: Arc<dyn Store>) {
+    put(&*store, [room("a"), room("b")]).await;
+    store.apply(vec![Change::PutWorker(worker("a", "gpu1")), Change::PutWorker(worker("b", "gpu1"))]).await.unwrap();
+    store.apply(vec![Change::DeleteRoom(room_id("a"))]).await.unwrap();
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), []);
+    assert_eq!(store.workers(&room_id("b")).await.unwrap(), [worker("b", "gpu1")]);
+    // A write that comes late does not bring it back, and the rest of its batch is written.
+    store.apply(vec![Change::PutWorker(worker("a", "gpu1")), Change::PutRoom(room("c"))]).await.unwrap();
+    assert!(store.room(&room_id("c")).await.unwrap().is_some());
+    put(&*store, [room("a")]).await;
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), [], "a room of the same name later is another one");
+}
+
 macro_rules! suite {
     ($name:ident, $store:expr, [$($case:ident,)+]) => {
         mod $name {
@@ -212,6 +247,8 @@ macro_rules! adapter {
                 all_rooms_come_in_pages,
                 expired_rooms_come_by_their_end_in_pages,
                 identities_come_by_their_age_in_pages,
+                expected_workers_are_put_replaced_and_deleted,
+                no_worker_is_expected_in_a_room_that_is_gone,
                 writers_at_once_each_get_their_own_answer,
             ]
         );

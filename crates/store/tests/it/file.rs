@@ -3,17 +3,35 @@
 use sleap_rtc_store::{OpenError, Sqlite, Store, StoreError};
 use sleap_rtc_wire::record::Change;
 
-use crate::records::{room, room_id};
+use crate::records::{room, room_id, worker};
 
 #[tokio::test]
 async fn what_was_written_is_there_after_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("server.sqlite");
     let store = Sqlite::open(&path).unwrap();
-    store.apply(vec![Change::PutRoom(room("a"))]).await.unwrap();
+    store.apply(vec![Change::PutRoom(room("a")), Change::PutWorker(worker("a", "gpu1"))]).await.unwrap();
     drop(store);
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.room(&room_id("a")).await.unwrap(), Some(room("a")));
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), [worker("a", "gpu1")]);
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_version_is_brought_up_to_date() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.sqlite");
+    let store = Sqlite::open(&path).unwrap();
+    store.apply(vec![Change::PutRoom(room("a"))]).await.unwrap();
+    drop(store);
+    // As it was before workers were remembered.
+    let shell = rusqlite::Connection::open(&path).unwrap();
+    shell.execute_batch("DROP TABLE workers; PRAGMA user_version = 1;").unwrap();
+    drop(shell);
+    let store = Sqlite::open(&path).unwrap();
+    assert_eq!(store.room(&room_id("a")).await.unwrap(), Some(room("a")));
+    store.apply(vec![Change::PutWorker(worker("a", "gpu1"))]).await.unwrap();
+    assert_eq!(store.workers(&room_id("a")).await.unwrap(), [worker("a", "gpu1")]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! Records to write.
 
-use sleap_rtc_wire::record::{IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord};
-use sleap_rtc_wire::{MemberId, PublicKey, RoomId, Time};
+use serde_json::{Value, json};
+use sleap_rtc_wire::record::{
+    IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord,
+};
+use sleap_rtc_wire::{MemberId, Metadata, PeerId, PublicKey, RoomId, Time};
 
 pub(crate) fn room_id(id: &str) -> RoomId {
     RoomId::new(id).unwrap()
@@ -32,4 +35,20 @@ pub(crate) fn membership(room: &str, who: &str, role: MemberRole) -> MembershipR
 pub(crate) fn identity(who: &str, kind: IdentityKind, created_at: u64) -> IdentityRecord {
     let key = (kind == IdentityKind::Key).then_some(PublicKey([200; 32]));
     IdentityRecord { member: member(who), kind, username: format!("{who} by name"), key, created_at: Time(created_at) }
+}
+
+pub(crate) fn metadata(of: Value) -> Metadata {
+    Metadata::from(of)
+}
+
+pub(crate) fn worker(room: &str, peer: &str) -> WorkerRecord {
+    WorkerRecord {
+        room_id: room_id(room),
+        peer_id: PeerId::new(peer).unwrap(),
+        member: member("alice"),
+        metadata: metadata(
+            json!({"tags": ["sleap-rtc"], "properties": {"status": "available", "gpu_memory_mb": 24576}}),
+        ),
+        silent_since: None,
+    }
 }

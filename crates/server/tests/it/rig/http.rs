@@ -1,12 +1,25 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Where the tests' callers are, if nothing else is said.
+pub(crate) const HERE: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+/// Another machine.
+pub(crate) const ELSEWHERE: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// A connection from this address.
+pub(crate) async fn connect(to: SocketAddr, from: IpAddr) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(SocketAddr::new(from, 0)).unwrap();
+    socket.connect(to).await.unwrap()
+}
 
 /// One HTTP request, as plain text: what is sent is what stands here.
 pub(crate) struct Request {
     address: SocketAddr,
+    from: IpAddr,
     head: String,
     body: Vec<u8>,
 }
@@ -21,7 +34,13 @@ pub(crate) struct Reply {
 impl Request {
     pub(crate) fn new(address: SocketAddr, method: &str, path: &str) -> Self {
         let head = format!("{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n");
-        Self { address, head, body: Vec::new() }
+        Self { address, from: HERE, head, body: Vec::new() }
+    }
+
+    /// The caller's address.
+    pub(crate) fn from(mut self, address: IpAddr) -> Self {
+        self.from = address;
+        self
     }
 
     pub(crate) fn header(mut self, name: &str, value: &str) -> Self {
@@ -44,7 +63,7 @@ impl Request {
     }
 
     pub(crate) async fn send(self) -> Reply {
-        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let mut stream = connect(self.address, self.from).await;
         let head = format!("{}Content-Length: {}\r\n\r\n", self.head, self.body.len());
         stream.write_all(head.as_bytes()).await.unwrap();
         // A server that refuses a body may have closed before it is written.

@@ -5,7 +5,7 @@ mod installation;
 mod peer;
 mod server;
 
-pub(crate) use http::Request;
+pub(crate) use http::{ELSEWHERE, HERE, Request};
 pub(crate) use installation::Installation;
 pub(crate) use peer::{Peer, Socket, register};
-pub(crate) use server::{MadeRoom, TestServer, eventually, text};
+pub(crate) use server::{Anonymous, MadeRoom, TestServer, eventually, text};

@@ -1,4 +1,4 @@
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -7,8 +7,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
+use super::http::{HERE, connect};
 use super::server::MadeRoom;
 use super::{Installation, TestServer};
 
@@ -16,11 +17,17 @@ use super::{Installation, TestServer};
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A signaling socket.
-pub(crate) struct Socket(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
+pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 
 impl Socket {
     pub(crate) async fn open(address: SocketAddr, path: &str) -> Self {
-        Self(connect_async(format!("ws://{address}{path}")).await.unwrap().0)
+        Self::open_from(address, path, HERE).await
+    }
+
+    /// From another address than the others.
+    pub(crate) async fn open_from(address: SocketAddr, path: &str, from: IpAddr) -> Self {
+        let stream = connect(address, from).await;
+        Self(client_async(format!("ws://{address}{path}"), stream).await.unwrap().0)
     }
 
     pub(crate) async fn send(&mut self, frame: Value) {
@@ -66,6 +73,17 @@ impl Socket {
         (frame["code"].as_str().unwrap().to_owned(), frame["reason"].as_str().unwrap().to_owned())
     }
 
+    /// Says that it goes, and waits until the server has heard it.
+    pub(crate) async fn close(&mut self) {
+        self.0.close(None).await.unwrap();
+        while self.next().await.is_ok() {}
+    }
+
+    /// Ends as a program that dies.
+    pub(crate) fn reset(self) {
+        self.0.get_ref().set_zero_linger().unwrap();
+    }
+
     /// The code with which the server closes.
     pub(crate) async fn closed(&mut self) -> u16 {
         loop {
@@ -97,8 +115,19 @@ impl Peer {
 
     /// Registers with the fields given and those that are missing.
     pub(crate) async fn join(server: &TestServer, room: &MadeRoom, who: &Installation, fields: Value) -> Self {
-        let mut socket = Socket::open(server.ws, "/").await;
-        let register = register(room, &who.sign_in(server).await, fields);
+        Self::join_from(server, room, &who.sign_in(server).await, fields, HERE).await
+    }
+
+    /// The same with an id token, and from another address than the others.
+    pub(crate) async fn join_from(
+        server: &TestServer,
+        room: &MadeRoom,
+        id_token: &str,
+        fields: Value,
+        from: IpAddr,
+    ) -> Self {
+        let mut socket = Socket::open_from(server.ws, "/", from).await;
+        let register = register(room, id_token, fields);
         let id = register["peer_id"].as_str().unwrap().to_owned();
         socket.send(register).await;
         let registered = socket.expect("registered_auth").await;

@@ -1,14 +1,16 @@
 use std::future::Future;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use sleap_rtc_server::{Config, Ports, Server};
+use sleap_rtc_wire::MemberId;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use super::http::HERE;
 use super::{Installation, Request};
 
 /// A running server in a temporary folder.
@@ -25,6 +27,18 @@ pub(crate) struct MadeRoom {
     pub(crate) id: String,
     pub(crate) token: String,
     pub(crate) maker: Installation,
+}
+
+/// A program without a key, as the deployed ones are.
+pub(crate) struct Anonymous {
+    pub(crate) id_token: String,
+    pub(crate) username: String,
+}
+
+impl Anonymous {
+    pub(crate) fn member(&self) -> MemberId {
+        MemberId::new(&self.username).unwrap()
+    }
 }
 
 impl TestServer {
@@ -80,6 +94,28 @@ impl TestServer {
 
     pub(crate) fn get(&self, path: &str) -> Request {
         Request::new(self.http, "GET", path)
+    }
+
+    pub(crate) async fn anonymous(&self) -> Anonymous {
+        self.anonymous_from(HERE).await
+    }
+
+    pub(crate) async fn anonymous_from(&self, from: IpAddr) -> Anonymous {
+        let signed_in = self.post("/anonymous-signin").from(from).send().await.json();
+        Anonymous { id_token: text(&signed_in["id_token"]), username: text(&signed_in["username"]) }
+    }
+
+    /// A room without a body of this one's, who is not its `maker`: that is an installation which has nothing to do with it.
+    pub(crate) async fn ephemeral_room(&self, of: &Anonymous) -> MadeRoom {
+        let made = self.post("/create-room").bearer(&of.id_token).send().await.json();
+        MadeRoom { id: text(&made["room_id"]), token: text(&made["token"]), maker: Installation::new() }
+    }
+
+    /// What is seen of a room by whoever has this credential.
+    pub(crate) async fn shown(&self, credential: &str, room: &str) -> Value {
+        let reply = self.get(&format!("/rooms/{room}")).bearer(credential).send().await;
+        assert_eq!(reply.status, 200, "{reply:?}");
+        reply.json()
     }
 
     /// A named room of a fresh installation.
