@@ -80,6 +80,8 @@ pub enum Command {
     Train(Box<TrainArgs>),
     /// Show who is in the room and what each worker does.
     Status(StatusArgs),
+    /// Show the jobs that were started here: which wait and why, which run, how they ended.
+    Jobs(JobsArgs),
     /// Come back to a job that goes on, and bring its model home.
     Watch(WatchArgs),
     /// End a job early and keep its model.
@@ -183,9 +185,16 @@ pub struct TrainArgs {
     /// Only workers with this tag; repeated: with one of them.
     #[arg(long = "tag", value_name = "TAG", help_heading = "Worker")]
     pub tags: Vec<String>,
-    /// How long to wait for a worker if none is free: 30s, 10m, 2h.
-    #[arg(long, value_name = "TIME", default_value = "0s", help_heading = "Worker", value_parser = wait)]
-    pub wait: Duration,
+    /// How long to wait in line for a worker if none is free: 30s, 10m, 2h; at most 7d [default: at a terminal until one
+    /// is free, elsewhere not at all]
+    #[arg(long, value_name = "TIME", help_heading = "Worker", value_parser = wait)]
+    pub wait: Option<Duration>,
+    /// Leave at once, with exit code 3, if no worker is free.
+    #[arg(long, help_heading = "Worker", conflicts_with = "wait")]
+    pub no_wait: bool,
+    /// How often to train on another worker after the one that had the job is lost. Only what the last one makes is taken.
+    #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Worker")]
+    pub retry: u32,
     /// Leave when standard input closes, so that a program that started this one never leaves it behind.
     #[arg(long, hide = true)]
     pub until_eof: bool,
@@ -205,6 +214,14 @@ pub struct StatusArgs {
     pub connect: Connect,
 }
 
+/// `jobs`.
+#[derive(Debug, Args)]
+pub struct JobsArgs {
+    /// All of them; without it, those that wait or run, and the latest that ended.
+    #[arg(long)]
+    pub all: bool,
+}
+
 /// `watch`.
 #[derive(Debug, Args)]
 pub struct WatchArgs {
@@ -219,7 +236,7 @@ pub struct WatchArgs {
 /// `stop` and `cancel`.
 #[derive(Debug, Args)]
 pub struct JobArgs {
-    /// The job, as `train` and `status` print it.
+    /// The job, as `train`, `jobs` and `status` print it.
     #[arg(value_name = "JOB")]
     pub job: String,
     #[command(flatten)]

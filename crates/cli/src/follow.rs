@@ -83,11 +83,17 @@ impl Follower {
         match event {
             TrainEvent::Finding { job_id, .. } => self.job = Some(job_id.to_string()),
             TrainEvent::Accepted { .. } => self.accepted = true,
+            // Until another worker has it, there is nothing to come back to.
+            TrainEvent::Lost { .. } => (self.accepted, self.pressed) = (false, 0),
             TrainEvent::Landed { .. } => self.saved = true,
             _ => {}
         }
         self.screen.resize(width());
+        let waits = self.screen.state().place().is_some();
         let _ = self.screen.event(event, self.start.elapsed());
+        if !waits && self.screen.state().place().is_some() && self.printer.terminal() {
+            self.note("Ctrl-C leaves the line.");
+        }
     }
 
     fn tick(&mut self) {
@@ -107,7 +113,10 @@ impl Follower {
         self.pressed += 1;
         match (self.accepted, self.pressed) {
             (false, 1) => {
-                self.note("Giving up: the job has not started.");
+                match self.screen.state().place() {
+                    Some(place) => self.note(&format!("Leaving the line: place {place} is given up.")),
+                    None => self.note("Giving up: the job has not started."),
+                }
                 self.controls.cancel();
             }
             (true, 1) => {

@@ -15,6 +15,7 @@ pub mod errors;
 pub mod exit;
 pub mod folders;
 pub mod follow;
+pub mod jobs;
 mod lifecycle;
 mod logging;
 mod notices;

@@ -1,33 +1,48 @@
-//! Who is in a room, as a table.
+//! Who is in a room, and who is missed there, as a table.
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sleap_rtc_wire::signal::PeerEntry;
+use sleap_rtc_client::name_of;
+use sleap_rtc_session::pool_client::Found;
+use sleap_rtc_wire::Metadata;
+use sleap_rtc_wire::signal::{AbsentPeer, PeerEntry};
 
-use crate::text::{clean, duration};
+use crate::text::{clean, count, duration};
 
-/// The table, workers first, then clients, each in the order they joined. `now` is Unix time in seconds.
-pub fn table(peers: &[PeerEntry], now: u64) -> Vec<String> {
+/// The table: workers, then those that are silent or lost, then clients, each in the order they came. `now` is Unix time in
+/// seconds.
+pub fn table(found: &Found, now: u64) -> Vec<String> {
     let mut rows: Vec<[String; 4]> = vec![["NAME", "ROLE", "DEVICE", "STATE"].map(str::to_owned)];
-    rows.extend(sorted(peers).into_iter().map(|peer| row(peer, now)));
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
-    let widths = [0, 1, 2].map(width);
-    rows.iter()
-        .map(|[name, role, device, state]| {
-            let [a, b, c] = widths;
-            format!("{name:a$}  {role:b$}  {device:c$}  {state}").trim_end().to_owned()
-        })
-        .collect()
+    let (workers, others): (Vec<_>, Vec<_>) = found.peers.iter().partition(|peer| peer.role == "worker");
+    rows.extend(workers.into_iter().map(|peer| row(peer, now)));
+    rows.extend(found.absent.iter().map(|worker| absent_row(worker, now)));
+    rows.extend(others.into_iter().map(|peer| row(peer, now)));
+    columns(&rows)
 }
 
-/// One line about all of them: `2 workers (1 available), 1 client`.
-pub fn summary(peers: &[PeerEntry]) -> String {
-    let workers = peers.iter().filter(|peer| peer.role == "worker").count();
-    let free = peers.iter().filter(|peer| peer.role == "worker" && property(peer, "status") == "available").count();
-    let clients = peers.len() - workers;
-    let s = |n: usize| if n == 1 { "" } else { "s" };
-    format!("{workers} worker{} ({free} available), {clients} other{}", s(workers), s(clients))
+/// Rows with their columns one below the other; the last one is as wide as it likes.
+pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    let line = |row: &[String; N]| {
+        let cells: Vec<String> = row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// One line about all of them: `2 workers (1 available), 1 missing, 1 other`.
+pub fn summary(found: &Found) -> String {
+    let workers = found.peers.iter().filter(|peer| peer.role == "worker").count();
+    let free = |peer: &&PeerEntry| peer.role == "worker" && text(&peer.metadata, "status") == "available";
+    let free = found.peers.iter().filter(free).count();
+    let mut parts = vec![format!("{} ({free} available)", count(workers, "worker"))];
+    if !found.absent.is_empty() {
+        parts.push(format!("{} missing", found.absent.len()));
+    }
+    parts.push(count(found.peers.len() - workers, "other"));
+    parts.join(", ")
 }
 
 /// The same for a program, one object a peer.
@@ -45,42 +60,73 @@ pub fn to_json(peer: &PeerEntry) -> Value {
         "gpu_memory_mb": known("gpu_memory_mb"),
         "tags": peer.metadata.tags().collect::<Vec<_>>(),
         "connected_at": peer.connected_at,
+        "was_silent_ms": peer.was_silent_ms,
     })
 }
 
-fn sorted(peers: &[PeerEntry]) -> Vec<&PeerEntry> {
-    let mut sorted: Vec<&PeerEntry> = peers.iter().collect();
-    sorted.sort_by_key(|peer| peer.role != "worker");
-    sorted
+/// The same of a worker that is silent or lost.
+pub fn absent_to_json(worker: &AbsentPeer, now: u64) -> Value {
+    let known = |name: &str| worker.metadata.property(name).cloned().unwrap_or(Value::Null);
+    json!({
+        "event": "peer",
+        "peer_id": worker.peer_id,
+        "name": clean(name_of(&worker.metadata, &worker.peer_id)),
+        "role": "worker",
+        "status": known("status"),
+        "job_id": worker.job_id,
+        "gpu_model": known("gpu_model"),
+        "gpu_memory_mb": known("gpu_memory_mb"),
+        "tags": worker.metadata.tags().collect::<Vec<_>>(),
+        "seen_at": worker.seen_at,
+        "silent_s": silent(worker, now).as_secs(),
+    })
+}
+
+fn silent(worker: &AbsentPeer, now: u64) -> Duration {
+    Duration::from_secs(now.saturating_sub(worker.seen_at as u64))
 }
 
 fn row(peer: &PeerEntry, now: u64) -> [String; 4] {
-    let device = match property(peer, "device") {
-        _ if peer.role != "worker" => String::new(),
-        // Two workers of one machine have one name: the slot tells them apart.
-        slot if slot.starts_with("gpu") => format!("{slot} {}", device(peer)),
-        _ => device(peer),
-    };
-    [clean(name(peer)).into_owned(), clean(&peer.role).into_owned(), clean(&device).into_owned(), state(peer, now)]
+    let device = if peer.role == "worker" { slot(&peer.metadata) } else { String::new() };
+    [clean(name(peer)).into_owned(), clean(&peer.role).into_owned(), device, state(peer, now)]
 }
 
-fn property<'a>(peer: &'a PeerEntry, name: &str) -> &'a str {
-    peer.metadata.property(name).and_then(Value::as_str).unwrap_or_default()
+fn absent_row(worker: &AbsentPeer, now: u64) -> [String; 4] {
+    let name = clean(name_of(&worker.metadata, &worker.peer_id)).into_owned();
+    let status = clean(text(&worker.metadata, "status"));
+    let mut state = format!("{status} {}", duration(silent(worker, now)));
+    if let Some(job) = &worker.job_id {
+        state = format!("{state}  job {job}");
+    }
+    [name, "worker".to_owned(), slot(&worker.metadata), state]
+}
+
+/// Two workers of one machine have one name: the slot tells them apart.
+fn slot(metadata: &Metadata) -> String {
+    let device = device_of(metadata);
+    match text(metadata, "device") {
+        slot if slot.starts_with("gpu") => clean(&format!("{slot} {device}")).into_owned(),
+        _ => clean(&device).into_owned(),
+    }
+}
+
+fn text<'a>(metadata: &'a Metadata, name: &str) -> &'a str {
+    metadata.property(name).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// How people call it: the name that it was given, else its machine's, else its id.
 pub(crate) fn name(peer: &PeerEntry) -> &str {
-    ["worker_name", "name", "hostname"]
-        .into_iter()
-        .map(|key| property(peer, key))
-        .find(|text| !text.is_empty())
-        .unwrap_or(peer.peer_id.as_str())
+    name_of(&peer.metadata, &peer.peer_id)
 }
 
 /// `NVIDIA RTX 4090, 24 GB`, or that there is none.
 pub(crate) fn device(peer: &PeerEntry) -> String {
-    let memory = peer.metadata.property("gpu_memory_mb").and_then(Value::as_u64).filter(|mib| *mib > 0);
-    match (property(peer, "gpu_model"), memory) {
+    device_of(&peer.metadata)
+}
+
+fn device_of(metadata: &Metadata) -> String {
+    let memory = metadata.property("gpu_memory_mb").and_then(Value::as_u64).filter(|mib| *mib > 0);
+    match (text(metadata, "gpu_model"), memory) {
         ("", None) => "CPU".to_owned(),
         (model, None) => model.to_owned(),
         // Rounded up: an "8 GB" card reports a little less than 8 GiB.
@@ -90,9 +136,9 @@ pub(crate) fn device(peer: &PeerEntry) -> String {
 
 /// What it does, and for which job since when.
 fn state(peer: &PeerEntry, now: u64) -> String {
-    let status = property(peer, "status");
+    let status = text(&peer.metadata, "status");
     let mut parts = vec![clean(status).into_owned()];
-    let job = property(peer, "current_job_id");
+    let job = text(&peer.metadata, "current_job_id");
     if !job.is_empty() {
         parts.push(format!("job {}", clean(job)));
     }
@@ -100,6 +146,9 @@ fn state(peer: &PeerEntry, now: u64) -> String {
         && status == "busy"
     {
         parts.push(duration(Duration::from_secs(now.saturating_sub(since as u64))));
+    }
+    if let Some(ms) = peer.was_silent_ms {
+        parts.push(format!("came back (was silent {})", duration(Duration::from_millis(ms))));
     }
     parts.join("  ")
 }

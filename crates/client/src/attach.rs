@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::controls::Controls;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
-use crate::jobs::{self, JobFile};
+use crate::jobs::{self, Holder, JobFile, State};
 use crate::member::Member;
 use crate::outcome::TrainOutcome;
 use crate::results::Results;
@@ -30,8 +30,9 @@ pub async fn attach(
     controls: Controls,
 ) -> Result<TrainOutcome, TrainError> {
     let file = find(&config.home, job)?;
+    let Some(holder) = file.holder.clone() else { return without_worker(config, file) };
     tell(&events, TrainEvent::Finding { job_id: file.job_id.clone(), room: file.room.clone() }).await;
-    if let Some(outcome) = at_home(&file) {
+    if let Some(outcome) = at_home(&file, &holder) {
         return Ok(outcome);
     }
     let (models, name, id) = (file.models.clone(), file.run_name.clone(), file.job_id.clone());
@@ -39,29 +40,42 @@ pub async fn attach(
         .await
         .map_err(|error| TrainError::Internal(error.to_string()))??;
     let (member, news) = join(config, &file, "attach")?;
-    let mut bookings = Bookings { member: &member, news, events: &events, wanted: controls.subscribe() };
-    if let Some(entry) = bookings.look_up(&file.worker).await {
-        tell(&events, TrainEvent::Found { worker: file.worker.clone(), entry: Some(Box::new(entry)) }).await;
+    let clock = Clock::start();
+    let mut bookings = Bookings { member: &member, news, events: &events, wanted: controls.subscribe(), clock };
+    if let Some(entry) = bookings.look_up(&holder.worker).await {
+        tell(&events, TrainEvent::Found { worker: holder.worker, entry: Some(Box::new(entry)) }).await;
     }
     let news = bookings.news;
     let plan = Plan::Attach { from_seq: file.last_seq + 1, results: true };
-    let watch = Watch {
+    let mut watch = Watch {
         config,
         member: &member,
         news,
         events,
         wanted: controls.subscribe(),
-        clock: Clock::start(),
+        clock,
         job: Job { file, results: Some(results), fresh: false },
     };
-    watch.see_through(plan, Arc::default(), mpsc::channel::<DiskAnswer>(ANSWERS)).await
+    let outcome = watch.see_through(plan, Arc::default(), mpsc::channel::<DiskAnswer>(ANSWERS)).await;
+    member.pool.leave().await;
+    outcome
+}
+
+/// A job that no worker has, or ever had: there is nothing to come back to.
+fn without_worker(config: &Config, file: JobFile) -> Result<TrainOutcome, TrainError> {
+    let job_id = file.job_id.clone();
+    match jobs::state(&config.home, &file, Clock::start().now()) {
+        State::Waiting(waiting) => Err(TrainError::InLine { job_id, waiting: Box::new(waiting) }),
+        State::Ended(EndState::Cancelled) => Ok(TrainOutcome::Cancelled { job_id }),
+        _ => Err(TrainError::NeverRan { job_id, labels: file.labels, cause: file.end.and_then(|end| end.cause) }),
+    }
 }
 
 /// A job whose model is here and has not been moved away.
-fn at_home(file: &JobFile) -> Option<TrainOutcome> {
+fn at_home(file: &JobFile, holder: &Holder) -> Option<TrainOutcome> {
     let terminal = file.end.clone().filter(|end| end.state == EndState::Completed)?;
     let landed = file.landed.clone().filter(|landed| landed.folder.is_dir())?;
-    Some(TrainOutcome::Trained { job_id: file.job_id.clone(), worker: file.worker.clone(), terminal, landed })
+    Some(TrainOutcome::Trained { job_id: file.job_id.clone(), worker: holder.worker.clone(), terminal, landed })
 }
 
 /// The job's file.

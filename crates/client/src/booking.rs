@@ -1,27 +1,32 @@
 //! Booking a worker, with everything that the user may read and want meanwhile.
 
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sleap_rtc_peer::client_pool::ClientEvent;
+use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_session::pool_client::{ClaimRequest, Fact, Failure};
 use sleap_rtc_session::pool_line::Cause;
-use sleap_rtc_wire::claim::{ClaimRefused, ClaimWaiting, Claimed, Reason};
-use sleap_rtc_wire::signal::PeerEntry;
-use sleap_rtc_wire::{Filters, PeerId, PublicKey};
+use sleap_rtc_wire::claim::{ClaimRefused, Claimed, Reason, Seat};
+use sleap_rtc_wire::signal::{AbsentPeer, PeerEntry};
+use sleap_rtc_wire::{Filters, Metadata, PeerId, PublicKey, Time};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, interval};
 
 use crate::controls::Wanted;
 use crate::error::TrainError;
-use crate::event::TrainEvent;
+use crate::event::{Missing, TrainEvent};
+use crate::jobs::InLine;
 use crate::member::Member;
 use crate::train::tell;
 
-/// How often a server that keeps no line is asked again.
-const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// How often a place that does not change is looked at: other terminals are to see that somebody waits.
+const BEAT: Duration = Duration::from_secs(5);
+
+/// How long a seat is good after it came.
+const SEAT: Duration = Duration::from_millis(600_000);
 
 /// A worker that is ours for a while.
 pub(crate) struct Booked {
@@ -37,35 +42,36 @@ pub(crate) struct Bookings<'a> {
     pub(crate) news: News,
     pub(crate) events: &'a Sender<TrainEvent>,
     pub(crate) wanted: watch::Receiver<Wanted>,
+    pub(crate) clock: Clock,
 }
 
 impl Bookings<'_> {
-    /// Books a worker; `None` if the user wants no more.
-    /// `tags` are those that the request asks for.
-    pub(crate) async fn book(&mut self, request: ClaimRequest, tags: &[String]) -> Result<Option<Booked>, TrainError> {
+    /// Books a worker; `None` if the user wants no more. Waits in line for as long as the request says, and keeps `line`
+    /// up to date meanwhile. `tags` are those that the request asks for.
+    pub(crate) async fn book(
+        &mut self,
+        request: ClaimRequest,
+        tags: &[String],
+        line: &mut InLine,
+    ) -> Result<Option<Booked>, TrainError> {
         let pool = self.member.pool.clone();
-        let until = Instant::now() + Duration::from_millis(request.wait_ms);
-        let claimed = loop {
-            match self.meanwhile(pool.claim(request.clone())).await {
+        let mut granted = loop {
+            match self.meanwhile(pool.claim(request.clone()), Some((&mut *line, &request.filters))).await {
                 None => return Ok(None),
-                Some(Err(Failure::Refused(refused))) if is_passing(&refused) && Instant::now() < until => {
-                    tell(self.events, TrainEvent::Waiting(waiting(&refused))).await;
-                    if self.meanwhile(sleep(ASK_AGAIN)).await.is_none() {
-                        return Ok(None);
-                    }
-                }
-                // The line broke under the call; it is asked again as soon as there is a new one.
+                // The server went before it had answered, and there was no time to wait: it is asked once it is back.
                 Some(Err(Failure::ServerLost(_))) => {}
                 Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused, tags).await),
                 Some(Err(failure)) => return Err(self.member.failed(failure, None)),
-                Some(Ok(claimed)) => match claimed.into_iter().next() {
-                    Some(claimed) => break claimed,
-                    None => return Ok(None),
-                },
+                Some(Ok(granted)) => break granted,
             }
         };
+        let Some(claimed) = granted.pop() else {
+            return Err(TrainError::Internal("no worker was granted where one was asked for".to_owned()));
+        };
         let entry = self.look_up(&claimed.worker).await;
-        let name = entry.as_ref().map_or_else(|| claimed.worker.to_string(), |entry| name_of(entry).to_owned());
+        let name = entry
+            .as_ref()
+            .map_or_else(|| claimed.worker.to_string(), |entry| name_of(&entry.metadata, &entry.peer_id).to_owned());
         let found = TrainEvent::Found { worker: claimed.worker.clone(), entry: entry.map(Box::new) };
         tell(self.events, found).await;
         match claimed.worker_key {
@@ -94,21 +100,63 @@ impl Bookings<'_> {
 
     async fn workers(&mut self) -> Option<Vec<PeerEntry>> {
         let pool = self.member.pool.clone();
-        let filters = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
-        Some(self.meanwhile(pool.discover(filters, false)).await?.ok()?.peers)
+        Some(self.meanwhile(pool.discover(workers(), false), None).await?.ok()?.peers)
+    }
+
+    /// The workers that the line waits for and that are not there. Only for people.
+    fn missing(&self, filters: Filters) -> Pin<Box<dyn Future<Output = Vec<Missing>> + Send>> {
+        let (pool, clock) = (self.member.pool.clone(), self.clock);
+        Box::pin(async move {
+            let absent = pool.discover(filters, true).await.map_or_else(|_| Vec::new(), |found| found.absent);
+            absent.iter().map(|worker| missing(worker, clock.now())).collect()
+        })
     }
 
     /// Waits for a call while telling what the room says; `None` once the user wants something else.
-    async fn meanwhile<T>(&mut self, call: impl Future<Output = T>) -> Option<T> {
+    async fn meanwhile<T>(
+        &mut self,
+        call: impl Future<Output = T>,
+        mut line: Option<(&mut InLine, &Filters)>,
+    ) -> Option<T> {
         let mut call = pin!(call);
+        let mut beat = interval(BEAT);
+        let mut asked: Option<Pin<Box<dyn Future<Output = Vec<Missing>> + Send>>> = None;
         loop {
+            let missing = async {
+                match &mut asked {
+                    Some(asked) => asked.await,
+                    None => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 answer = &mut call => return Some(answer),
-                event = self.news.next() => tell(self.events, event).await,
+                event = self.news.next() => {
+                    if let (TrainEvent::Waiting(waiting), Some((line, filters))) = (&event, &mut line) {
+                        line.told(waiting, self.clock.now());
+                        let silent = waiting.reason == Reason::Silent;
+                        asked = silent.then(|| self.missing((*filters).clone()));
+                    }
+                    tell(self.events, event).await;
+                }
+                who = missing => {
+                    asked = None;
+                    if !who.is_empty() {
+                        tell(self.events, TrainEvent::Missing(who)).await;
+                    }
+                }
                 () = wish(&mut self.wanted) => return None,
+                _ = beat.tick() => if let Some((line, _)) = &mut line {
+                    line.beat(self.clock.now());
+                },
             }
         }
     }
+}
+
+/// A worker that is not there, for people.
+fn missing(worker: &AbsentPeer, now: Time) -> Missing {
+    let name = name_of(&worker.metadata, &worker.peer_id).to_owned();
+    Missing { name, silent_ms: silent_ms(worker, now) }
 }
 
 /// Waits until the user wants something.
@@ -123,11 +171,12 @@ async fn wish(wanted: &mut watch::Receiver<Wanted>) {
 pub(crate) struct News {
     events: Receiver<ClientEvent>,
     away: Option<Cause>,
+    seat: Option<(Seat, Instant)>,
 }
 
 impl News {
     pub(crate) const fn new(events: Receiver<ClientEvent>) -> Self {
-        Self { events, away: None }
+        Self { events, away: None, seat: None }
     }
 
     /// Why the server cannot be reached now, if it cannot.
@@ -135,17 +184,39 @@ impl News {
         self.away.as_ref()
     }
 
+    /// The wait is over: there is no place any more that could be kept.
+    pub(crate) fn stand_up(&mut self) {
+        self.seat = None;
+    }
+
+    /// Takes note of a seat that is new.
+    fn sit(&mut self, seat: Option<&Seat>) {
+        if let Some(seat) = seat.filter(|seat| self.seat.as_ref().is_none_or(|(old, _)| old != *seat)) {
+            self.seat = Some((seat.clone(), Instant::now()));
+        }
+    }
+
+    /// How long the seat is good. Our clock and the server's may differ: only the time since it came counts.
+    fn place_kept_ms(&self) -> Option<u64> {
+        let (_, came) = self.seat.as_ref()?;
+        Some(SEAT.saturating_sub(came.elapsed()).as_millis() as u64)
+    }
+
     /// The next; for ever nothing once the line is over: the calls that fail by it say so. Cancel safe.
     pub(crate) async fn next(&mut self) -> TrainEvent {
         loop {
             match self.events.recv().await {
-                Some(ClientEvent::Fact(Fact::Waiting(waiting))) => return TrainEvent::Waiting(waiting),
+                Some(ClientEvent::Fact(Fact::Waiting(waiting))) => {
+                    self.sit(waiting.seat.as_ref());
+                    return TrainEvent::Waiting(waiting);
+                }
                 // Asked again at once, with a fresh sign-in: nobody need know unless that fails too.
                 Some(ClientEvent::Fact(Fact::Away { retry_in_ms: 0, .. })) => {}
                 Some(ClientEvent::Fact(Fact::Away { cause, retry_in_ms, .. })) => {
                     let text = cause.to_string();
                     self.away = Some(cause);
-                    return TrainEvent::ServerAway { retry_ms: retry_in_ms, cause: text };
+                    let place_kept_ms = self.place_kept_ms();
+                    return TrainEvent::ServerAway { retry_ms: retry_in_ms, cause: text, place_kept_ms };
                 }
                 Some(ClientEvent::Fact(Fact::Registered(_))) if self.away.take().is_some() => {
                     return TrainEvent::ServerBack;
@@ -155,17 +226,6 @@ impl News {
             }
         }
     }
-}
-
-/// Whether waiting may help.
-fn is_passing(refused: &ClaimRefused) -> bool {
-    matches!(refused.reason, Reason::AllMatchingBusy | Reason::NoMatchingWorker | Reason::Draining | Reason::Silent)
-}
-
-/// A refusal as the user waits for its end. The server keeps no line, so there is no place in it.
-fn waiting(refused: &ClaimRefused) -> ClaimWaiting {
-    let ClaimRefused { request_id, reason, workers, .. } = refused.clone();
-    ClaimWaiting { request_id, place: 0, reason, workers, estimate_ms: None, seat: None }
 }
 
 /// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`. If none of them has
@@ -183,15 +243,25 @@ fn there(workers: &[PeerEntry], tags: &[String]) -> Option<String> {
     }
     Some(match memory(largest) {
         0 => format!("{count}, without a GPU"),
-        mb => format!("{count}; the largest GPU is that of {}, {mb} MB", name_of(largest)),
+        mb => format!("{count}; the largest GPU is that of {}, {mb} MB", name_of(&largest.metadata, &largest.peer_id)),
     })
 }
 
 /// How people call a worker: the name that it was given, else its machine's, else its id.
-fn name_of(entry: &PeerEntry) -> &str {
+pub fn name_of<'a>(metadata: &'a Metadata, id: &'a PeerId) -> &'a str {
     ["worker_name", "name", "hostname"]
         .into_iter()
-        .filter_map(|key| entry.metadata.property(key).and_then(Value::as_str))
+        .filter_map(|key| metadata.property(key).and_then(Value::as_str))
         .find(|name| !name.is_empty())
-        .unwrap_or(entry.peer_id.as_str())
+        .unwrap_or(id.as_str())
+}
+
+/// How long a worker has not been there, ms, by our clock.
+pub(crate) fn silent_ms(worker: &AbsentPeer, now: Time) -> u64 {
+    now.since(Time((worker.seen_at.max(0.0) * 1000.0) as u64))
+}
+
+/// Every worker.
+pub(crate) fn workers() -> Filters {
+    Filters::parse(json!({"role": "worker"})).unwrap_or_default()
 }

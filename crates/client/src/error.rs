@@ -13,6 +13,7 @@ use sleap_rtc_wire::claim::ClaimRefused;
 use sleap_rtc_wire::job::Terminal;
 use sleap_rtc_wire::{JobId, RoomId};
 
+use crate::jobs::Waiting;
 use crate::local::{LandingError, PlanError};
 
 /// Kinds of errors, for exit codes.
@@ -26,7 +27,7 @@ pub enum Code {
     ServerUnreachable,
     /// The room, its token or the credential is wrong, or the room has expired.
     RoomRefused,
-    /// No worker that matches is free, or none matches.
+    /// No worker that matches is free, or none matches; the job waits for one, or never had one.
     NoWorker,
     /// The worker cannot be reached, is not who it must be, or was lost.
     WorkerUnreachable,
@@ -152,6 +153,24 @@ pub enum TrainError {
         job_id: JobId,
         /// How people call the worker.
         worker: String,
+    },
+    /// The job waits in line; the program that waits for it is elsewhere.
+    #[error("job {job_id} waits in line")]
+    InLine {
+        /// The job.
+        job_id: JobId,
+        /// Its place.
+        waiting: Box<Waiting>,
+    },
+    /// No worker has ever had the job, and nobody waits for one any more.
+    #[error("job {job_id} has never had a worker")]
+    NeverRan {
+        /// The job.
+        job_id: JobId,
+        /// Its labels.
+        labels: String,
+        /// Why, if its program could say so.
+        cause: Option<String>,
     },
     /// No such job is known here; `None`: none at all.
     #[error("no job {} is known here", .0.as_deref().unwrap_or("of yours"))]

@@ -7,6 +7,15 @@ use sleap_rtc_wire::job::JobEvent;
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{JobId, PeerId, RoomId};
 
+/// A worker that matches and is not there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Missing {
+    /// How people call it.
+    pub name: String,
+    /// For how long it has been silent, ms.
+    pub silent_ms: u64,
+}
+
 /// One step of a training, as this machine sees it. In order; no secrets; texts of the worker are as it sent them, so
 /// clean them before they are printed.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,8 +39,10 @@ pub enum TrainEvent {
         /// The room.
         room: RoomId,
     },
-    /// In line for a worker. Place 0: the server keeps no line and is asked again and again.
+    /// In line for a worker. Again whenever place, reason or numbers change.
     Waiting(ClaimWaiting),
+    /// These workers match and are not there; told while the line waits for them.
+    Missing(Vec<Missing>),
     /// A worker is ours.
     Found {
         /// The worker.
@@ -69,15 +80,28 @@ pub enum TrainEvent {
         /// Why.
         cause: String,
     },
-    /// The server cannot be reached; the job is not touched by that.
+    /// The server cannot be reached; a job that runs is not touched by that.
     ServerAway {
         /// When the next try is, ms from now.
         retry_ms: u64,
         /// Why.
         cause: String,
+        /// How long the place in line is kept, if we have one.
+        place_kept_ms: Option<u64>,
     },
     /// The server is there again.
     ServerBack,
+    /// The worker is given up, and the job is for another one now.
+    Lost {
+        /// How people call the worker.
+        worker: String,
+        /// How long nothing has been heard of it, ms.
+        for_ms: u64,
+        /// Which try comes now, from 1 …
+        attempt: u32,
+        /// … of so many at most.
+        attempts: u32,
+    },
     /// So many bytes of the results are here and checked.
     Receiving {
         /// Bytes checked.

@@ -9,7 +9,9 @@ use sleap_rtc_wire::peer::RefuseCode;
 use sleap_rtc_wire::{Code as WireCode, JobId, RoomId};
 
 use crate::error::{Code, TrainError};
+use crate::jobs::{Told, Waiting};
 use crate::local::Explained;
+use crate::reason::why;
 
 impl TrainError {
     /// The kind, for the exit code.
@@ -20,7 +22,7 @@ impl TrainError {
             Self::Models(crate::local::LandingError::InUse(_)) => Code::Taken,
             Self::Home(_) | Self::Models(_) | Self::Disk(_) => Code::LocalDisk,
             Self::Server { cause, .. } => cause_code(cause),
-            Self::NoWorker { .. } => Code::NoWorker,
+            Self::NoWorker { .. } | Self::InLine { .. } | Self::NeverRan { .. } => Code::NoWorker,
             Self::Call { failure, .. } => failure_code(failure),
             Self::Worker { error, .. } => match error {
                 ClientError::Refused { code: RefuseCode::UnknownJob, .. } => Code::NoSuchJob,
@@ -42,6 +44,12 @@ impl TrainError {
             Self::Models(error) => error.explained(),
             Self::Server { server, room, cause } => server_gone(server, room, cause),
             Self::NoWorker { room, refused, there } => no_worker(room, refused, there.as_deref()),
+            Self::InLine { job_id, waiting } => in_line(job_id, waiting),
+            Self::NeverRan { job_id, labels, cause } => explained(
+                format!("job {job_id} has never had a worker"),
+                cause.clone().unwrap_or_else(|| "its program ended while it waited in line".to_owned()),
+                format!("start it again: sleap-rtc train {labels}"),
+            ),
             Self::Call { server, worker, failure } => call(server, worker.as_deref(), failure),
             Self::Worker { job_id, worker, error } => worker_error(job_id, worker, error),
             Self::Failed { worker, terminal, folder, .. } => failed(worker, terminal, folder.as_deref()),
@@ -171,18 +179,27 @@ fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
     }
 }
 
+fn in_line(job_id: &JobId, waiting: &Waiting) -> Explained {
+    let Waiting { told: Told { place, reason, workers, .. }, pid, .. } = waiting;
+    explained(
+        format!("job {job_id} still waits for a worker"),
+        format!("place {place}, {}", why(*reason, *workers)),
+        format!("process {pid} waits and will watch it; to leave the line: sleap-rtc cancel {job_id}"),
+    )
+}
+
 fn no_worker(room: &RoomId, refused: &ClaimRefused, there: Option<&str>) -> Explained {
     let ClaimRefused { reason, workers, message, .. } = refused;
+    let none_free = || format!("no worker in room {room} is free");
     match reason {
-        Reason::AllMatchingBusy => explained(
-            format!("no worker in room {room} is free"),
-            match (workers.busy, workers.matching) {
-                (1, 1) => "the only one that matches is taken".to_owned(),
-                (busy, matching) if busy == matching => format!("all {matching} that match are taken"),
-                (busy, matching) => format!("{busy} of {matching} that match are taken"),
-            },
-            "see who trains: sleap-rtc status; or wait until one is free: --wait 30m",
+        Reason::AllMatchingBusy | Reason::BehindOthers | Reason::Recovering => explained(
+            none_free(),
+            why(*reason, *workers),
+            "see who trains: sleap-rtc status; or wait in line: --wait 2h",
         ),
+        Reason::Draining | Reason::Held | Reason::Silent => {
+            explained(none_free(), why(*reason, *workers), "see who is there: sleap-rtc status; or wait: --wait 2h")
+        }
         Reason::NoMatchingWorker => match there {
             None => explained(
                 format!("no worker is in room {room}"),
@@ -197,10 +214,16 @@ fn no_worker(room: &RoomId, refused: &ClaimRefused, there: Option<&str>) -> Expl
         },
         Reason::TooManyClaims => explained(
             "you have too many trainings at once",
-            message.clone(),
-            "wait for one to end, or stop one: sleap-rtc stop JOB",
+            why(*reason, *workers),
+            "wait in line until one ends: --wait 2h; or stop one: sleap-rtc stop JOB",
         ),
-        _ => explained(format!("no worker in room {room} is free"), message.clone(), "sleap-rtc status"),
+        Reason::JobRuns => explained("the job has a worker already", message.clone(), "sleap-rtc jobs"),
+        Reason::LineFull => explained(
+            format!("the line of room {room} is full"),
+            why(*reason, *workers),
+            "see what of yours waits: sleap-rtc jobs; or try again later",
+        ),
+        Reason::Unknown => explained(none_free(), message.clone(), "sleap-rtc status"),
     }
 }
 
@@ -227,8 +250,11 @@ fn worker_error(job_id: &JobId, worker: &str, error: &ClientError) -> Explained 
         ),
         ClientError::Lost { for_ms, cause } => explained(
             format!("{worker} is lost"),
-            format!("nothing has been heard of it for {}: {cause}", minutes(*for_ms)),
-            format!("the job may still run there; when {worker} is back: sleap-rtc watch {job_id}"),
+            format!("nothing has been heard of it for {}: {cause}", span(*for_ms)),
+            format!(
+                "the job may still run there: sleap-rtc watch {job_id} comes back to it; or train it elsewhere, as \
+                 --retry 1 would have done by itself"
+            ),
         ),
         ClientError::Unproven { message, .. } => explained(
             format!("{worker} is not who it must be"),
@@ -251,7 +277,8 @@ fn worker_error(job_id: &JobId, worker: &str, error: &ClientError) -> Explained 
     }
 }
 
-fn minutes(ms: u64) -> String {
+/// `40 s`, `12 min`.
+pub(crate) fn span(ms: u64) -> String {
     if ms < 120_000 { format!("{} s", ms / 1000) } else { format!("{} min", ms / 60_000) }
 }
 

@@ -1,22 +1,34 @@
-//! What is remembered of each job, so that another terminal can stop it, and a later day fetch its results: one file a
-//! job in `~/.sleap-rtc/jobs/`. No secrets: the job's owner is the installation's key.
+//! What is remembered of each job, so that another terminal can see and stop it, and a later day fetch its results: one
+//! file a job in `~/.sleap-rtc/jobs/`. No secrets: the job's owner is the installation's key.
+//!
+//! A job that waits in line has its file before it has a worker; [`state`] tells the two apart. Besides `JOB.json` there may
+//! be `JOB.lock`, held by the program that waits, and `JOB.leave`, by which another terminal asks it to leave the line.
+
+mod line;
+mod state;
 
 use std::fs;
 use std::io::{ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sleap_rtc_peer::home::{Home, HomeError};
 use sleap_rtc_session::Target;
 use sleap_rtc_wire::job::Terminal;
 use sleap_rtc_wire::{ClaimId, Fence, JobId, PeerId, PublicKey, RoomId, Time};
+
+pub(crate) use line::InLine;
+pub use line::{Told, Waiting};
+pub(crate) use line::{ask_to_leave, asked_to_leave, forget_wish};
+pub use state::{Progress, State, state};
 
 use crate::outcome::Landed;
 
 /// Files that are kept; the oldest ended ones go first.
 const KEPT: usize = 200;
 
-/// A job that a worker has taken.
+/// A job that waits in line, or that a worker has taken.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobFile {
     /// The job.
@@ -25,26 +37,31 @@ pub struct JobFile {
     pub server: String,
     /// The room.
     pub room: RoomId,
-    /// The worker.
-    pub worker: PeerId,
-    /// How people call the worker.
-    pub worker_name: String,
-    /// The key that the worker proves.
-    pub worker_key: PublicKey,
-    /// Which try of the job.
+    /// Who has it; `None` while it waits for its first worker.
+    #[serde(flatten)]
+    pub holder: Option<Holder>,
+    /// Which try of the job the holder has, from 1.
     pub attempt: u32,
-    /// The claim by which it came.
-    pub claim_id: ClaimId,
-    /// Its fence.
-    pub fence: Fence,
     /// The labels, for people.
     pub labels: String,
     /// The name under which the results land …
     pub run_name: String,
     /// … in this folder.
     pub models: PathBuf,
-    /// When the worker took it.
+    /// When it began to wait, or the worker took it.
     pub started_at: Time,
+    /// Its place in line, for as long as its program looks for a worker.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// How far the worker is, as far as it is known here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub progress: Option<Progress>,
+    /// When the worker was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost_at: Option<Time>,
+    /// The workers of earlier tries. Their results are not this job's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Holder>,
     /// The last event that was shown, apart from the end.
     #[serde(default)]
     pub last_seq: u64,
@@ -56,25 +73,46 @@ pub struct JobFile {
     pub landed: Option<Landed>,
 }
 
+/// The worker that has a job, and by what right.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Holder {
+    /// The worker.
+    pub worker: PeerId,
+    /// How people call the worker.
+    pub worker_name: String,
+    /// The key that the worker proves.
+    pub worker_key: PublicKey,
+    /// The claim by which the job came.
+    pub claim_id: ClaimId,
+    /// Its fence.
+    pub fence: Fence,
+}
+
 impl JobFile {
-    /// Where the job is, for a session of the peer `me`.
-    pub fn target(&self, me: PeerId) -> Target {
-        Target {
+    /// Where the job is, for a session of the peer `me`; `None` while no worker has it.
+    pub fn target(&self, me: PeerId) -> Option<Target> {
+        let holder = self.holder.as_ref()?;
+        Some(Target {
             room: self.room.clone(),
             me,
-            worker: self.worker.clone(),
-            worker_key: self.worker_key,
+            worker: holder.worker.clone(),
+            worker_key: holder.worker_key,
             job_id: self.job_id.clone(),
             attempt: self.attempt,
-            claim_id: self.claim_id.clone(),
-            fence: self.fence,
-        }
+            claim_id: holder.claim_id.clone(),
+            fence: holder.fence,
+        })
+    }
+
+    /// How people call its worker; empty while it has none.
+    pub fn worker_name(&self) -> &str {
+        self.holder.as_ref().map_or("", |holder| &holder.worker_name)
     }
 
     /// Writes the file, over an older one.
     pub(crate) fn save(&self, home: &Home) -> Result<(), HomeError> {
         let folder = folder(home);
-        let path = path(home, &self.job_id);
+        let path = path(home, &self.job_id, "json");
         let text = serde_json::to_string_pretty(self)
             .map_err(|error| HomeError::Invalid { path: path.clone(), why: error.to_string() })?;
         fs::create_dir_all(&folder).map_err(io(&folder))?;
@@ -89,9 +127,9 @@ fn folder(home: &Home) -> PathBuf {
     home.folder().join("jobs")
 }
 
-fn path(home: &Home, job: &JobId) -> PathBuf {
+fn path(home: &Home, job: &JobId, ending: &str) -> PathBuf {
     // Job ids are letters, digits, '-' and '_'.
-    folder(home).join(format!("{job}.json"))
+    folder(home).join(format!("{job}.{ending}"))
 }
 
 fn io(path: &Path) -> impl FnOnce(std::io::Error) -> HomeError {
@@ -101,7 +139,7 @@ fn io(path: &Path) -> impl FnOnce(std::io::Error) -> HomeError {
 
 /// One job; `None` if it is not known here.
 pub fn load(home: &Home, job: &JobId) -> Result<Option<JobFile>, HomeError> {
-    read(&path(home, job))
+    read(&path(home, job, "json"))
 }
 
 fn read(path: &Path) -> Result<Option<JobFile>, HomeError> {
@@ -110,8 +148,18 @@ fn read(path: &Path) -> Result<Option<JobFile>, HomeError> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(path)(error)),
     };
-    let invalid = |error: serde_json::Error| HomeError::Invalid { path: path.to_owned(), why: error.to_string() };
-    serde_json::from_str(&text).map(Some).map_err(invalid)
+    let invalid = |why: String| HomeError::Invalid { path: path.to_owned(), why };
+    let value: Value = serde_json::from_str(&text).map_err(|error| invalid(error.to_string()))?;
+    let job: JobFile = serde_json::from_value(value.clone()).map_err(|error| invalid(error.to_string()))?;
+    // A worker that cannot be read looks like none at all.
+    if job.holder.is_none() && value.get("worker").is_some() {
+        let why = serde_json::from_value::<Holder>(value).err().map(|error| error.to_string());
+        return Err(invalid(why.unwrap_or_default()));
+    }
+    if job.holder.is_none() && job.waiting.is_none() && job.end.is_none() {
+        return Err(invalid("it names neither a worker nor a place in line".to_owned()));
+    }
+    Ok(Some(job))
 }
 
 /// All jobs, the newest first. Files that are none are left out.
@@ -136,17 +184,19 @@ pub fn list(home: &Home) -> Result<Vec<JobFile>, HomeError> {
     Ok(jobs)
 }
 
-/// The newest job that has not ended as far as is known here, else the newest.
+/// The newest job that a worker has and that has not ended as far as is known here, else the newest that waits, else the
+/// newest.
 pub fn latest(home: &Home) -> Result<Option<JobFile>, HomeError> {
     let jobs = list(home)?;
-    let open = jobs.iter().position(|job| job.end.is_none()).unwrap_or(0);
-    Ok(jobs.into_iter().nth(open))
+    let open = |job: &&JobFile| job.end.is_none();
+    let runs = jobs.iter().filter(open).find(|job| job.holder.is_some());
+    Ok(runs.or_else(|| jobs.iter().find(open)).or(jobs.first()).cloned())
 }
 
 /// Removes the oldest files of ended jobs beyond [`KEPT`].
 pub(crate) fn prune(home: &Home) -> Result<(), HomeError> {
     for job in list(home)?.into_iter().skip(KEPT).filter(|job| job.end.is_some()) {
-        let path = path(home, &job.job_id);
+        let path = path(home, &job.job_id, "json");
         fs::remove_file(&path).map_err(io(&path))?;
     }
     Ok(())

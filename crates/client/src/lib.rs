@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `slp/`, `local/` | the user's files: what a job sends, how results land |
 //! | `train`, `attach`, `command`, `status` | the verbs |
+//! | `tries`, `booking`, `reason` | one worker after another for a job, until one ends it; the wait for each |
 //! | `member` | this program as a member of its room |
 //! | `watch`, `results` | one job's session over its links and its disk |
 //! | `jobs` | what is remembered of each job |
@@ -26,20 +27,24 @@ pub mod jobs;
 pub mod local;
 mod member;
 mod outcome;
+mod reason;
 mod results;
 mod run_name;
 pub mod slp;
 mod status;
 mod sys;
 mod train;
+mod tries;
 mod watch;
 
 pub use attach::attach;
+pub use booking::name_of;
 pub use command::{CommandOutcome, command};
 pub use config::Config;
 pub use controls::Controls;
 pub use error::{Code, TrainError};
-pub use event::TrainEvent;
+pub use event::{Missing, TrainEvent};
 pub use outcome::{Landed, TrainOutcome};
-pub use status::status;
+pub use reason::why;
+pub use status::{status, workers};
 pub use train::{TrainRequest, train};

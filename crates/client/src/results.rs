@@ -105,11 +105,6 @@ impl Results {
         }
     }
 
-    /// The folder of all models.
-    pub(crate) fn models(&self) -> &PathBuf {
-        &self.models
-    }
-
     fn lock(&self) -> MutexGuard<'_, Shared> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }

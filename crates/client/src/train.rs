@@ -1,38 +1,37 @@
 //! A new training, from the user's files to the model's folder.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use sleap_rtc_peer::clock::Clock;
-use sleap_rtc_peer::disk::{Sources, hash_files};
+use sleap_rtc_peer::disk::Sources;
 use sleap_rtc_session::job_client::BadPlan;
-use sleap_rtc_session::pool_client::ClaimRequest;
-use sleap_rtc_session::{DiskAnswer, Plan as SessionPlan};
 use sleap_rtc_wire::job::{JobSpec, TrainOptions};
 use sleap_rtc_wire::manifest::{FileEntry, check_files, total};
 use sleap_rtc_wire::peer::Submission;
 use sleap_rtc_wire::{Filters, JobId};
-use tokio::sync::mpsc::{self, Sender};
+use tokio::sync::mpsc::Sender;
 
-use crate::booking::{Booked, Bookings, News};
+use crate::booking::News;
 use crate::config::Config;
 use crate::controls::Controls;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
-use crate::jobs::JobFile;
+use crate::jobs;
 use crate::local::{Input, Plan, PlannedFile};
 use crate::member::Member;
 use crate::outcome::TrainOutcome;
 use crate::results::Results;
 use crate::run_name;
-use crate::watch::{ANSWERS, Job, Watch};
+use crate::tries::Tries;
 
 /// The trainer that every worker has.
 const TRAINER: &str = "sleap-nn";
-/// How long a claim may stay unused, ms: making the link, twice if need be, and the proof.
-const LEASE_MS: u64 = 90_000;
+/// How often the wishes of other terminals are looked at.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// What the user typed.
 #[derive(Clone, Debug, Default)]
@@ -53,8 +52,11 @@ pub struct TrainRequest {
     pub tags: Vec<String>,
     /// The folder of the models, made if there is none.
     pub models: PathBuf,
-    /// How long to wait if no worker is free.
+    /// How long to wait in line if no worker is free, at most [`sleap_rtc_wire::limits::WAIT_MS`]; nothing: leave at once.
     pub wait: Duration,
+    /// How often the job may be given to another worker after the one that had it is lost. While the lost one may still
+    /// compute, only what the last try makes is taken.
+    pub retry: u32,
 }
 
 /// Trains: reads the files, books a worker, brings the job, watches it, lands the results.
@@ -76,8 +78,13 @@ pub async fn train(
     let prepared = Prepared::make(request, job_id, Clock::start()).await?;
     let (files, bytes) = (prepared.entries.len(), total(&prepared.entries));
     tell(&events, TrainEvent::Planned { files, bytes }).await;
-    let outcome = prepared.run(config, &events, &controls).await;
-    if let Err(error) = crate::jobs::prune(&config.home) {
+    let job_id = prepared.job_id.clone();
+    let outcome = tokio::select! {
+        outcome = prepared.run(config, &events, &controls) => outcome,
+        never = obey(config, &job_id, &controls) => match never {},
+    };
+    jobs::forget_wish(&config.home, &job_id);
+    if let Err(error) = jobs::prune(&config.home) {
         tracing::warn!(%error, "old jobs' files could not be removed");
     }
     outcome
@@ -95,15 +102,18 @@ fn new_job_id() -> Result<JobId, TrainError> {
 }
 
 /// A training whose files are good.
-struct Prepared {
-    request: TrainRequest,
-    job_id: JobId,
-    run_name: String,
-    spec: JobSpec,
-    entries: Vec<FileEntry>,
-    sources: Sources,
-    results: Results,
-    clock: Clock,
+pub(crate) struct Prepared {
+    pub(crate) request: TrainRequest,
+    pub(crate) job_id: JobId,
+    pub(crate) run_name: String,
+    pub(crate) spec: JobSpec,
+    pub(crate) entries: Vec<FileEntry>,
+    pub(crate) sources: Sources,
+    /// Taken by the first try.
+    pub(crate) results: Option<Results>,
+    pub(crate) models: PathBuf,
+    pub(crate) filters: Filters,
+    pub(crate) clock: Clock,
 }
 
 impl Prepared {
@@ -121,9 +131,10 @@ impl Prepared {
             let entries: Vec<_> = plan.files.iter().map(entry).collect();
             let spec = spec(&request, &plan, &job_id, &run_name);
             check(&spec, &entries)?;
-            let results = Results::open(models, &run_name, &job_id)?;
+            let results = Results::open(models.clone(), &run_name, &job_id)?;
             let sources = plan.files.iter().map(|file| (file.name.clone(), file.local.clone())).collect();
-            Ok(Self { request, job_id, run_name, spec, entries, sources: Arc::new(sources), results, clock })
+            let (results, sources, filters) = (Some(results), Arc::new(sources), filters(&request)?);
+            Ok(Self { request, job_id, run_name, spec, entries, sources, results, models, filters, clock })
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| TrainError::Internal(error.to_string()))?
     }
@@ -134,67 +145,21 @@ impl Prepared {
         events: &Sender<TrainEvent>,
         controls: &Controls,
     ) -> Result<TrainOutcome, TrainError> {
-        // Hashing goes on while a worker is looked for.
-        let (to_session, answers) = mpsc::channel::<DiskAnswer>(ANSWERS);
-        hash_files(self.entries.clone(), self.sources.clone(), to_session.clone());
         let (member, pool_events) = Member::join(config, "train")?;
-        let mut bookings =
-            Bookings { member: &member, news: News::new(pool_events), events, wanted: controls.subscribe() };
-        let booked = match self.claim(&mut bookings).await {
-            Ok(Some(booked)) => booked,
-            nothing => {
-                member.pool.leave().await;
-                return nothing.map(|_| TrainOutcome::Cancelled { job_id: self.job_id });
-            }
-        };
-        let news = bookings.news;
-        let file = self.job_file(&member, &booked);
-        let watch = Watch {
-            config,
-            member: &member,
-            news,
-            events: events.clone(),
-            wanted: controls.subscribe(),
-            clock: self.clock,
-            job: Job { file, results: Some(self.results), fresh: true },
-        };
-        let plan = SessionPlan::Submit { job: Box::new(self.spec), files: self.entries };
-        watch.see_through(plan, self.sources, (to_session, answers)).await
+        let news = News::new(pool_events);
+        let outcome = Tries { config, member: &member, events, controls, files: self }.run(news).await;
+        member.pool.leave().await;
+        outcome
     }
+}
 
-    /// A worker, or nothing if the user wants no more.
-    async fn claim(&self, bookings: &mut Bookings<'_>) -> Result<Option<Booked>, TrainError> {
-        let finding = TrainEvent::Finding { job_id: self.job_id.clone(), room: bookings.member.room.clone() };
-        tell(bookings.events, finding).await;
-        let request = ClaimRequest {
-            filters: filters(&self.request)?,
-            count: 1,
-            wait_ms: self.request.wait.as_millis() as u64,
-            lease_ms: LEASE_MS,
-            job_id: self.job_id.clone(),
-            attempt: 1,
-        };
-        bookings.book(request, &self.request.tags).await
-    }
-
-    fn job_file(&self, member: &Member, booked: &Booked) -> JobFile {
-        JobFile {
-            job_id: self.job_id.clone(),
-            server: member.server.clone(),
-            room: member.room.clone(),
-            worker: booked.claimed.worker.clone(),
-            worker_name: booked.name.clone(),
-            worker_key: booked.key,
-            attempt: 1,
-            claim_id: booked.claimed.claim_id.clone(),
-            fence: booked.claimed.fence,
-            labels: self.request.labels.display().to_string(),
-            run_name: self.run_name.clone(),
-            models: self.results.models().clone(),
-            started_at: self.clock.now(),
-            last_seq: 0,
-            end: None,
-            landed: None,
+/// Looks whether another terminal wants the job to end, and obeys.
+async fn obey(config: &Config, job: &JobId, controls: &Controls) -> Infallible {
+    let mut look = tokio::time::interval(LOOK);
+    loop {
+        look.tick().await;
+        if jobs::asked_to_leave(&config.home, job) {
+            controls.cancel();
         }
     }
 }

@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::controls::Wanted;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
-use crate::jobs::JobFile;
+use crate::jobs::{Holder, JobFile};
 use crate::member::Member;
 use crate::outcome::TrainOutcome;
 use crate::results::Results;
@@ -53,7 +53,7 @@ pub(crate) struct Job {
 impl Watch<'_> {
     /// Watches the job to its end, and lands its results. `answers` may hold chunks that are hashed already.
     pub(crate) async fn see_through(
-        mut self,
+        &mut self,
         plan: Plan,
         sources: Sources,
         (to_session, answers): (Sender<DiskAnswer>, Receiver<DiskAnswer>),
@@ -67,24 +67,24 @@ impl Watch<'_> {
         match ended? {
             Outcome::Ended { terminal, results } => self.ended(terminal, results).await,
             Outcome::Left => {
-                let (job_id, worker) = (file.job_id.clone(), file.worker.clone());
-                Ok(TrainOutcome::Left { job_id, worker })
+                Ok(TrainOutcome::Left { job_id: file.job_id.clone(), worker: self.holder()?.worker.clone() })
             }
             Outcome::Failed(error) => {
-                Err(TrainError::Worker { job_id: file.job_id.clone(), worker: file.worker_name.clone(), error })
+                Err(TrainError::Worker { job_id: file.job_id.clone(), worker: file.worker_name().to_owned(), error })
             }
             Outcome::Obeyed { .. } => Err(TrainError::Internal("a command was obeyed that nobody gave".to_owned())),
         }
     }
 
     /// Says one thing to the worker.
-    pub(crate) async fn command(mut self, plan: Plan) -> Result<CommandOutcome, TrainError> {
+    pub(crate) async fn command(&mut self, plan: Plan) -> Result<CommandOutcome, TrainError> {
         let (to_session, answers) = channel(ANSWERS);
         let ended = self.watch(plan, Sources::default(), to_session, answers).await;
         match ended? {
             Outcome::Obeyed { wish, end } => {
-                let JobFile { job_id, worker, worker_name, .. } = self.job.file;
-                Ok(CommandOutcome { job_id, worker, worker_name, wish, end })
+                let holder = self.holder()?;
+                let worker = Some((holder.worker.clone(), holder.worker_name.clone()));
+                Ok(CommandOutcome { job_id: self.job.file.job_id.clone(), worker, wish, end })
             }
             Outcome::Failed(error) => Err(self.failed(error)),
             Outcome::Ended { .. } | Outcome::Left => {
@@ -109,8 +109,12 @@ impl Watch<'_> {
         if over {
             self.member.pool.job_runs(false).await;
         }
-        self.member.pool.leave().await;
         ended
+    }
+
+    /// The worker that has the job.
+    fn holder(&self) -> Result<&Holder, TrainError> {
+        self.job.file.holder.as_ref().ok_or_else(|| TrainError::Internal("no worker has the job".to_owned()))
     }
 
     fn client(
@@ -123,7 +127,9 @@ impl Watch<'_> {
         if matches!(plan, Plan::Command(_)) {
             times.connect_ms = times.connect_ms.min(COMMAND_MS);
         }
-        let (key, target) = (self.member.key.clone(), self.job.file.target(self.member.me.clone()));
+        let target = self.job.file.target(self.member.me.clone());
+        let target = target.ok_or_else(|| TrainError::Internal("no worker has the job".to_owned()))?;
+        let key = self.member.key.clone();
         let room = self.job.results.as_ref().map_or(0, Results::room);
         let client = JobClient::new(key, target, plan, times, room, self.clock.now())?;
         let disk = match &self.job.results {
@@ -143,7 +149,11 @@ impl Watch<'_> {
             let (server, room) = (self.member.server.clone(), self.member.room.clone());
             return TrainError::Server { server, room, cause: cause.clone() };
         }
-        TrainError::Worker { job_id: self.job.file.job_id.clone(), worker: self.job.file.worker_name.clone(), error }
+        TrainError::Worker {
+            job_id: self.job.file.job_id.clone(),
+            worker: self.job.file.worker_name().to_owned(),
+            error,
+        }
     }
 
     /// Whether what has come of the results is kept for the next try.
@@ -160,11 +170,12 @@ impl Watch<'_> {
 
     /// The job is over.
     async fn ended(
-        self,
+        &self,
         terminal: Terminal,
         results: Option<Result<Hash, TransferError>>,
     ) -> Result<TrainOutcome, TrainError> {
-        let JobFile { job_id, worker, worker_name, models, .. } = self.job.file;
+        let JobFile { job_id, models, .. } = self.job.file.clone();
+        let Holder { worker, worker_name, .. } = self.holder()?.clone();
         let landed = self.job.results.as_ref().and_then(Results::landed);
         if let Some(landed) = landed.clone() {
             let (folder, files, bytes) = (landed.folder, landed.files, landed.bytes);

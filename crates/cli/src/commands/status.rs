@@ -1,7 +1,7 @@
 //! `sleap-rtc status`.
 
 use sleap_rtc_client::status;
-use sleap_rtc_wire::signal::PeerEntry;
+use sleap_rtc_session::pool_client::Found;
 
 use crate::args::StatusArgs;
 use crate::commands::room_create::now;
@@ -11,30 +11,33 @@ use crate::exit::Exit;
 use crate::printer::Printer;
 use crate::roster;
 
-/// Joins the room for a moment and prints who else is there.
+/// Joins the room for a moment and prints who else is there, and who is missed.
 pub(super) async fn run(args: StatusArgs, printer: Printer) -> CliResult<Exit> {
     let context = Context::load(&args.connect)?;
-    let peers = look(&context).await?;
+    let found = look(&context).await?;
     if printer.json() {
-        for peer in &peers {
+        for peer in &found.peers {
             printer.event(&roster::to_json(peer));
+        }
+        for worker in &found.absent {
+            printer.event(&roster::absent_to_json(worker, now()));
         }
         return Ok(Exit::Ok);
     }
     let room = context.settings.room().map_or("the room", |room| room.value.as_str());
-    printer.note(&format!("{room} on {}: {}", context.settings.server.value, roster::summary(&peers)));
-    if peers.is_empty() {
+    printer.note(&format!("{room} on {}: {}", context.settings.server.value, roster::summary(&found)));
+    if found.peers.is_empty() && found.absent.is_empty() {
         printer.note("Nobody is there. On a GPU machine: sleap-rtc worker --gpu 0");
     } else {
-        for line in roster::table(&peers, now()) {
+        for line in roster::table(&found, now()) {
             printer.result(&line);
         }
     }
     Ok(Exit::Ok)
 }
 
-/// Everybody in the room but ourselves.
-pub(crate) async fn look(context: &Context) -> CliResult<Vec<PeerEntry>> {
+/// Everybody in the room but ourselves, and the workers that are missed there.
+pub(crate) async fn look(context: &Context) -> CliResult<Found> {
     context.room()?;
     status(&context.client()).await.map_err(|error| client_error(&error))
 }

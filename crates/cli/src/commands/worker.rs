@@ -152,9 +152,9 @@ fn worker_error(context: &Context, error: &WorkerError) -> CliError {
         WorkerError::Slot(SlotError::Taken(_)) => CliError::new(Exit::Taken, "the worker did not start")
             .because(error)
             .hint("end that one, or offer another GPU; what is offered: sleap-rtc status"),
-        WorkerError::Replaced { .. } => CliError::new(Exit::Taken, "the worker has ended")
-            .because(error)
-            .hint("two machines share this installation's folder and a host name: give each its own, or end one of them"),
+        WorkerError::Replaced { .. } => CliError::new(Exit::Taken, "the worker has ended").because(error).hint(
+            "two machines share this installation's folder and a host name: give each its own, or end one of them",
+        ),
         WorkerError::Home(error) => home_error(error),
         WorkerError::Slot(_) | WorkerError::Disk(_) => {
             CliError::new(Exit::LocalDisk, "the worker cannot use its folder")

@@ -47,7 +47,7 @@ pub(crate) async fn room(connect: &Connect) -> Vec<Check> {
             Check::warn("room", "none is set", hint)
         }
         Some(room) => match look(&context).await {
-            Ok(peers) => Check::ok("room", format!("{}: {}", room.value, roster::summary(&peers))),
+            Ok(found) => Check::ok("room", format!("{}: {}", room.value, roster::summary(&found))),
             Err(error) => failed("room", &error),
         },
     });

@@ -1,7 +1,8 @@
 //! The events of a training for a program: one JSON object a line, told apart by `event`.
 
 use serde_json::{Value, json};
-use sleap_rtc_client::TrainEvent;
+use sleap_rtc_client::{Missing, TrainEvent};
+use sleap_rtc_wire::claim::{ClaimWaiting, Workers};
 
 use crate::roster;
 use crate::text::clean;
@@ -21,10 +22,16 @@ fn object(event: &TrainEvent) -> Value {
         TrainEvent::Planned { files, bytes } => json!({"event": "planned", "files": files, "bytes": bytes}),
         TrainEvent::Finding { job_id, room } => json!({"event": "finding", "job_id": job_id, "room": room}),
         TrainEvent::Waiting(waiting) => {
-            // 0: the server keeps no line.
-            let place = (waiting.place > 0).then_some(waiting.place);
-            let (reason, estimate) = (waiting.reason, waiting.estimate_ms);
-            json!({"event": "waiting", "place": place, "reason": reason, "estimate_ms": estimate})
+            let ClaimWaiting { place, reason, workers, estimate_ms, .. } = *waiting;
+            let Workers { matching, busy, draining, held, silent } = workers;
+            json!({
+                "event": "waiting", "place": place, "reason": reason, "matching": matching, "busy": busy,
+                "draining": draining, "held": held, "silent": silent, "estimate_ms": estimate_ms,
+            })
+        }
+        TrainEvent::Missing(missing) => {
+            let each = |one: &Missing| json!({"name": clean(&one.name), "silent_ms": one.silent_ms});
+            json!({"event": "missing", "workers": missing.iter().map(each).collect::<Vec<_>>()})
         }
         TrainEvent::Found { worker, entry } => {
             let name = entry.as_deref().map_or(worker.as_str(), roster::name);
@@ -39,8 +46,12 @@ fn object(event: &TrainEvent) -> Value {
         TrainEvent::Reconnecting { accepted, retry_ms, cause } => {
             json!({"event": "reconnecting", "job_runs": accepted, "retry_ms": retry_ms, "cause": clean(cause)})
         }
-        TrainEvent::ServerAway { retry_ms, cause } => {
-            json!({"event": "server_away", "retry_ms": retry_ms, "cause": clean(cause)})
+        TrainEvent::ServerAway { retry_ms, cause, place_kept_ms } => {
+            json!({"event": "server_away", "retry_ms": retry_ms, "cause": clean(cause), "place_kept_ms": place_kept_ms})
+        }
+        TrainEvent::Lost { worker, for_ms, attempt, attempts } => {
+            let worker = clean(worker);
+            json!({"event": "lost", "worker": worker, "silent_ms": for_ms, "attempt": attempt, "attempts": attempts})
         }
         TrainEvent::ServerBack => json!({"event": "server_back"}),
         TrainEvent::Receiving { done, total } => json!({"event": "receiving", "done": done, "total": total}),

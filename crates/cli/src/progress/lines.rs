@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::state::{State, Step, why};
+use super::state::{State, Step};
 use super::transfer::Transfer;
 use crate::text::{about, bytes, duration, fit, loss};
 
@@ -26,23 +26,19 @@ impl State {
                 "Reconnecting",
                 &format!("to {}, {}; {}", self.worker(), duration(now.saturating_sub(since)), self.lost_words()),
             ),
-            None => self.step_line(now)?,
+            None => self.step_line(now, width)?,
         };
         Some(fit(&text, width))
     }
 
-    fn step_line(&self, now: Duration) -> Option<String> {
+    fn step_line(&self, now: Duration, width: usize) -> Option<String> {
         let elapsed = duration(now.saturating_sub(self.since));
         let worker = self.worker();
         Some(match &self.step {
             Step::Starting => line("Starting", &elapsed),
             Step::Reading => line("Reading", &format!("and hashing what is to be sent, {elapsed}")),
-            Step::Finding { room } => line("Finding", &format!("a worker in {room}, {elapsed}")),
-            Step::Waiting { place, reason } => {
-                // A server that keeps no line gives no place in it.
-                let place = if *place == 0 { String::new() } else { format!(", place {place} in line") };
-                line("Waiting", &format!("{elapsed}{place}: {}", why(*reason)))
-            }
+            Step::Finding => line("Finding", &format!("a worker in {}, {elapsed}", self.room)),
+            Step::Waiting(told) => self.waiting_line(told, now, width),
             Step::Connecting => line("Connecting", &format!("to {worker}, {elapsed}")),
             Step::Sending(transfer) => self.transfer("Sending", transfer, now),
             Step::Preparing => line("Preparing", &format!("the job on {worker}, {elapsed}")),

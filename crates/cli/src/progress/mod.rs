@@ -11,6 +11,7 @@ mod screen;
 mod state;
 mod story;
 mod transfer;
+mod waiting;
 
 pub use screen::{Mode, Screen};
 pub use state::State;

@@ -10,6 +10,8 @@ use super::state::State;
 
 /// In a pipe, silence ends after this.
 const PLAIN_SILENCE: Duration = Duration::from_secs(30);
+/// Lines of a pipe need not fit a screen.
+const PLAIN_WIDTH: usize = 160;
 /// A terminal is drawn at most so often for events.
 const REDRAW: Duration = Duration::from_millis(100);
 
@@ -79,7 +81,7 @@ impl<W: Write> Screen<W> {
             Mode::Json => Ok(()),
             Mode::Terminal { .. } => self.draw(now),
             Mode::Plain if now.saturating_sub(self.last_line) < PLAIN_SILENCE => Ok(()),
-            Mode::Plain => match self.state.live(now, 80) {
+            Mode::Plain => match self.state.live(now, PLAIN_WIDTH) {
                 Some(line) => self.lines(&[line], now),
                 None => Ok(()),
             },

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use sleap_rtc_client::TrainEvent;
-use sleap_rtc_wire::claim::Reason;
 use sleap_rtc_wire::job::Terminal;
 
 use super::lines::line;
 use super::story::Training;
 use super::transfer::Transfer;
+use super::waiting::{Away, InLine};
 use crate::roster;
 use crate::text::{bytes, clean, count, duration};
 
@@ -28,9 +28,13 @@ pub struct State {
     /// When it took the job: its files go out from then on.
     accepted_at: Duration,
     /// Whether all of the job's files are there.
-    sent: bool,
-    /// Whether the server is out of reach.
-    server_away: bool,
+    pub(super) sent: bool,
+    /// Since when the server is out of reach, and what is said of it.
+    pub(crate) away: Option<Away>,
+    /// The place that we had when the server went, until it tells of ours again.
+    pub(super) back_from: Option<u32>,
+    /// The room.
+    pub(super) room: String,
     /// How people call the worker.
     pub(crate) worker: Option<String>,
     pub(crate) training: Training,
@@ -43,8 +47,8 @@ pub struct State {
 pub(crate) enum Step {
     Starting,
     Reading,
-    Finding { room: String },
-    Waiting { place: u32, reason: Reason },
+    Finding,
+    Waiting(InLine),
     Connecting,
     Sending(Transfer),
     Preparing,
@@ -74,7 +78,9 @@ impl State {
             accepted: false,
             accepted_at: Duration::ZERO,
             sent: false,
-            server_away: false,
+            away: None,
+            back_from: None,
+            room: String::new(),
             worker: None,
             training: Training::default(),
             end: None,
@@ -101,11 +107,15 @@ impl State {
                 out.push(line("To send", &format!("{}, {}", count(*files, "file"), bytes(*size))));
             }
             TrainEvent::Finding { job_id, room } => {
-                self.enter(Step::Finding { room: room.to_string() }, now);
+                self.room = room.to_string();
+                self.enter(Step::Finding, now);
                 out.push(line("Job", job_id.as_str()));
             }
-            TrainEvent::Waiting(waiting) => out.extend(self.waiting(waiting.place, waiting.reason, now)),
+            TrainEvent::Waiting(waiting) => out.extend(self.waiting(waiting, now)),
+            TrainEvent::Missing(missing) => self.missing(missing, now),
             TrainEvent::Found { worker, entry } => {
+                // A place that was not told again is not needed any more.
+                out.extend(self.back_from.take().map(|_| line("Server", "is back")));
                 let name = clean(entry.as_deref().map_or(worker.as_str(), roster::name)).into_owned();
                 let device = entry.as_deref().map(|entry| format!(" ({})", clean(&roster::device(entry))));
                 out.push(line("Found", &format!("{name}{}", device.unwrap_or_default())));
@@ -148,12 +158,16 @@ impl State {
                 let text = format!("to {}: {}; {}", self.worker(), clean(cause), self.lost_words());
                 first.then(|| line("Link lost", &text))
             }
-            TrainEvent::ServerAway { cause, .. } => {
-                let first = !std::mem::replace(&mut self.server_away, true);
-                let text = format!("the server is away ({}); the job is not touched by that", clean(cause));
-                first.then(|| line("Warning", &text))
+            TrainEvent::ServerAway { retry_ms, cause, place_kept_ms } => {
+                self.server_away(Duration::from_millis(*retry_ms), cause, place_kept_ms.map(Duration::from_millis), now)
             }
-            TrainEvent::ServerBack => std::mem::take(&mut self.server_away).then(|| line("Server", "is back")),
+            TrainEvent::ServerBack => self.server_back(),
+            TrainEvent::Lost { worker, for_ms, attempt, attempts } => {
+                self.given_up(now);
+                let silent = duration(Duration::from_millis(*for_ms));
+                let text = format!("{} after {silent}; trying elsewhere (try {attempt} of {attempts})", clean(worker));
+                Some(line("Lost", &text))
+            }
             // The rest is no way.
             _ => None,
         }
@@ -167,21 +181,11 @@ impl State {
                 | TrainEvent::Connecting
                 | TrainEvent::ServerAway { .. }
                 | TrainEvent::ServerBack
+                | TrainEvent::Lost { .. }
                 | TrainEvent::Landed { .. }
         );
         let since = self.lost.take_if(|_| by_link)?;
         Some(line("Reconnected", &format!("to {} after {}", self.worker(), duration(now.saturating_sub(since)))))
-    }
-
-    fn waiting(&mut self, place: u32, reason: Reason, now: Duration) -> Option<String> {
-        let step = Step::Waiting { place, reason };
-        if matches!(self.step, Step::Waiting { .. }) {
-            // The time counts from the first word.
-            self.step = step;
-            return None;
-        }
-        self.enter(step, now);
-        Some(line("Waiting", &format!("for a worker: {}", why(reason))))
     }
 
     pub(super) fn enter(&mut self, step: Step, now: Duration) {
@@ -230,21 +234,4 @@ impl State {
 /// A duration with a tenth of a second where that matters.
 pub(super) fn short(time: Duration) -> String {
     if time < Duration::from_secs(10) { format!("{:.1} s", time.as_secs_f64()) } else { duration(time) }
-}
-
-/// Why no worker can be given yet.
-pub(crate) fn why(reason: Reason) -> &'static str {
-    match reason {
-        Reason::AllMatchingBusy => "all that match are busy",
-        Reason::NoMatchingWorker => "none that matches is connected",
-        Reason::Draining => "the one that matches takes no more jobs",
-        Reason::Silent => "the one that matches is silent",
-        Reason::Held => "its owner keeps the one that matches",
-        Reason::TooManyClaims => "you hold as many workers as one member may",
-        Reason::BehindOthers => "those that are free are meant for others before you",
-        Reason::Recovering => "the server has restarted and asks its workers what they do",
-        Reason::JobRuns => "another try of this job has a worker",
-        Reason::LineFull => "too many wait already",
-        Reason::Unknown => "the server did not say why",
-    }
 }

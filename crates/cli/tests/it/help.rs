@@ -34,6 +34,8 @@ fn the_program() {
       worker     Offer this machine's GPUs to a room
       train      Train a model on a free worker and bring it home
       status     Show who is in the room and what each worker does
+      jobs       Show the jobs that were started here: which wait and why, which
+                 run, how they ended
       watch      Come back to a job that goes on, and bring its model home
       stop       End a job early and keep its model
       cancel     End a job now, without a model
@@ -280,8 +282,14 @@ fn train() {
                                    16, 16GB, 500MB
           --tag <TAG>              Only workers with this tag; repeated: with one of
                                    them
-          --wait <TIME>            How long to wait for a worker if none is free:
-                                   30s, 10m, 2h [default: 0s]
+          --wait <TIME>            How long to wait in line for a worker if none is
+                                   free: 30s, 10m, 2h; at most 7d [default: at a
+                                   terminal until one is free, elsewhere not at all]
+          --no-wait                Leave at once, with exit code 3, if no worker is
+                                   free
+          --retry <N>              How often to train on another worker after the
+                                   one that had the job is lost. Only what the last
+                                   one makes is taken [default: 0]
 
     Room:
           --server <URL>       Address of the server, e.g. http://admin-box:8001

@@ -5,6 +5,7 @@
 mod commands;
 mod errors;
 mod help;
+mod jobs;
 mod progress;
 mod room;
 mod rooms;
@@ -12,3 +13,4 @@ mod roster;
 mod sandbox;
 mod text;
 mod train;
+mod waiting;

@@ -5,15 +5,16 @@ use std::time::Duration;
 use insta::assert_snapshot;
 use sleap_rtc_cli::progress::{Mode, Screen};
 use sleap_rtc_client::TrainEvent as Event;
-use sleap_rtc_wire::claim::{ClaimWaiting, Reason, Workers};
 use sleap_rtc_wire::job::{EndState, JobEvent, Phase, Stream, Terminal, What};
 use sleap_rtc_wire::signal::PeerEntry;
 use sleap_rtc_wire::{JobId, PeerId, RoomId, Time};
 
-const TERMINAL: Mode = Mode::Terminal { width: 80, color: false };
+use crate::waiting::waiting;
+
+pub(crate) const TERMINAL: Mode = Mode::Terminal { width: 80, color: false };
 
 /// What a terminal has shown: every state of the changing line is kept, marked `~`.
-fn frames(bytes: &[u8]) -> String {
+pub(crate) fn frames(bytes: &[u8]) -> String {
     let text = String::from_utf8(bytes.to_vec()).expect("text");
     let mut out = Vec::new();
     for line in text.split('\n') {
@@ -30,7 +31,7 @@ fn frames(bytes: &[u8]) -> String {
     out.join("\n")
 }
 
-fn job(what: What) -> Event {
+pub(crate) fn job(what: What) -> Event {
     Event::Job(JobEvent { seq: 1, at: Time(0), what })
 }
 
@@ -44,11 +45,11 @@ fn at(now: u64, event: &Event) -> Event {
     }
 }
 
-fn phase(phase: Phase) -> Event {
+pub(crate) fn phase(phase: Phase) -> Event {
     job(What::Phase { phase })
 }
 
-fn found() -> Event {
+pub(crate) fn found() -> Event {
     let worker = PeerId::new("worker-1").expect("an id");
     let entry: PeerEntry = serde_json::from_value(serde_json::json!({
         "peer_id": "worker-1", "role": "worker", "connected_at": 0.0, "metadata": {"properties":
@@ -58,20 +59,8 @@ fn found() -> Event {
     Event::Found { worker, entry: Some(Box::new(entry)) }
 }
 
-fn finding() -> Event {
+pub(crate) fn finding() -> Event {
     Event::Finding { job_id: JobId::new("7d3f9a").expect("an id"), room: RoomId::new("a7f3d2e1").expect("an id") }
-}
-
-fn waiting(place: u32) -> Event {
-    let reason = Reason::AllMatchingBusy;
-    Event::Waiting(ClaimWaiting {
-        request_id: "r".to_owned(),
-        place,
-        reason,
-        workers: Workers::default(),
-        estimate_ms: None,
-        seat: None,
-    })
 }
 
 fn lost() -> Event {
@@ -119,7 +108,7 @@ fn story() -> Vec<(u64, Event)> {
 }
 
 /// Plays a story with a tick each second, as the program does.
-fn play(mode: Mode, story: &[(u64, Event)], until: u64) -> Vec<u8> {
+pub(crate) fn play(mode: Mode, story: &[(u64, Event)], until: u64) -> Vec<u8> {
     let mut screen = Screen::new(mode, Vec::new());
     let mut events = story.iter().peekable();
     for now in (0..=until).step_by(100) {
@@ -321,34 +310,9 @@ fn a_lost_link_is_not_a_lost_job() {
 }
 
 #[test]
-fn waiting_says_why_and_where_in_line() {
-    let story = vec![(0, finding()), (100, waiting(2)), (2000, waiting(1))];
-    assert_snapshot!(frames(&play(TERMINAL, &story, 3000)), @r"
-             Job 7d3f9a
-    ~     Finding a worker in a7f3d2e1, 0 s
-         Waiting for a worker: all that match are busy
-    ~     Waiting 0 s, place 2 in line: all that match are busy
-    ~     Waiting 1 s, place 1 in line: all that match are busy
-    ~     Waiting 2 s, place 1 in line: all that match are busy
-    ");
-}
-
-#[test]
-fn a_server_that_keeps_no_line_gives_no_place_in_it() {
-    let story = vec![(0, finding()), (100, waiting(0))];
-    assert_snapshot!(frames(&play(TERMINAL, &story, 2000)), @r"
-             Job 7d3f9a
-    ~     Finding a worker in a7f3d2e1, 0 s
-         Waiting for a worker: all that match are busy
-    ~     Waiting 0 s: all that match are busy
-    ~     Waiting 1 s: all that match are busy
-    ");
-}
-
-#[test]
 fn a_line_fits_a_terminal_that_became_narrow() {
     let mut screen = Screen::new(TERMINAL, Vec::new());
-    screen.event(&waiting(0), Duration::ZERO).expect("a buffer");
+    screen.event(&waiting(1), Duration::ZERO).expect("a buffer");
     screen.resize(24);
     screen.tick(Duration::from_secs(1)).expect("a buffer");
     let text = String::from_utf8(screen.into_inner()).expect("text");

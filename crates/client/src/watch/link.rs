@@ -4,11 +4,15 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::Value;
 use sleap_rtc_link::{Connector, Link};
 use sleap_rtc_peer::client_pool::ClientPool;
+use sleap_rtc_peer::clock::Clock;
 use sleap_rtc_session::pool_client::{Failure, Offer};
-use sleap_rtc_wire::{Filters, PeerId};
+use sleap_rtc_wire::PeerId;
+
+use crate::booking::{silent_ms, workers};
+use crate::explain::span;
 
 /// A link that is being made.
 pub(super) type Making = Pin<Box<dyn Future<Output = Result<Arc<dyn Link>, Unmade>> + Send>>;
@@ -19,6 +23,8 @@ pub(super) enum Unmade {
     Again(String),
     /// The claim was given back, or the server is given up: no further try can do.
     Never(Failure),
+    /// The room has not heard of the worker for so long, ms, that it calls it lost.
+    Lost(u64),
 }
 
 impl Unmade {
@@ -33,21 +39,32 @@ impl Unmade {
 
 /// Whether the worker is in the room: the server says nothing about an offer to somebody who is not, so that it would
 /// be waited for.
-async fn look(pool: &ClientPool, worker: &PeerId) -> Result<(), Unmade> {
-    let workers = Filters::parse(json!({"role": "worker"})).unwrap_or_default();
-    let there = pool.discover(workers, false).await.map_err(|failure| Unmade::by(failure, false))?;
-    if there.peers.iter().any(|peer| peer.peer_id == *worker) {
-        Ok(())
-    } else {
-        Err(Unmade::Again("it is not in the room".to_owned()))
+async fn look(pool: &ClientPool, worker: &PeerId, clock: Clock) -> Result<(), Unmade> {
+    let found = pool.discover(workers(), true).await.map_err(|failure| Unmade::by(failure, false))?;
+    if found.peers.iter().any(|peer| peer.peer_id == *worker) {
+        return Ok(());
+    }
+    let Some(absent) = found.absent.iter().find(|absent| absent.peer_id == *worker) else {
+        return Err(Unmade::Again("it is not in the room".to_owned()));
+    };
+    let ms = silent_ms(absent, clock.now());
+    match absent.metadata.property("status").and_then(Value::as_str) {
+        Some("lost") => Err(Unmade::Lost(ms)),
+        _ => Err(Unmade::Again(format!("the room has not heard of it for {}", span(ms)))),
     }
 }
 
 /// Makes one. With a claim in the offer, a failed offer gives the claim back.
-pub(super) fn make(connector: Arc<dyn Connector>, pool: ClientPool, mut offer: Offer, timeout: Duration) -> Making {
+pub(super) fn make(
+    connector: Arc<dyn Connector>,
+    pool: ClientPool,
+    mut offer: Offer,
+    timeout: Duration,
+    clock: Clock,
+) -> Making {
     Box::pin(async move {
         if offer.claim.is_none() {
-            look(&pool, &offer.worker).await?;
+            look(&pool, &offer.worker, clock).await?;
         }
         let offered = connector.offer().await.map_err(|error| Unmade::Again(error.to_string()))?;
         offered.sdp().clone_into(&mut offer.sdp);

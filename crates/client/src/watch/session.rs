@@ -8,7 +8,10 @@ use sleap_rtc_peer::clock::random;
 use sleap_rtc_peer::disk::Disk;
 use sleap_rtc_peer::pump::{Pump, PumpEvent};
 use sleap_rtc_session::pool_client::Offer;
-use sleap_rtc_session::{Binding, ClientEffect, ClientInput, DiskAnswer, JobClient, LinkId, Outcome, Show};
+use sleap_rtc_session::{
+    Binding, ClientEffect, ClientError, ClientInput, DiskAnswer, JobClient, LinkId, Outcome, Show,
+};
+use sleap_rtc_wire::Time;
 use sleap_rtc_wire::job::{EndState, Phase, Terminal, What};
 use sleap_rtc_wire::peer::Wish;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
@@ -18,6 +21,7 @@ use super::link::{Making, Unmade, make};
 use crate::controls::Wanted;
 use crate::error::TrainError;
 use crate::event::TrainEvent;
+use crate::jobs::Progress;
 use crate::results::Results;
 use crate::train::tell;
 
@@ -25,6 +29,9 @@ use crate::train::tell;
 const LINK_EVENTS: usize = 256;
 /// How long the last words to the worker may take.
 const LAST_WORDS: Duration = Duration::from_secs(3);
+
+/// Epochs are written down at most so often, ms.
+const SAVE_MS: u64 = 2_000;
 
 /// A session that runs.
 pub(super) struct Session<'a, 'b> {
@@ -44,6 +51,8 @@ pub(super) struct Session<'a, 'b> {
     sent: bool,
     ended: bool,
     cancelled: Option<Terminal>,
+    /// When the job's file was written for its progress.
+    saved_at: Time,
     outcome: Option<Result<Outcome, TrainError>>,
 }
 
@@ -81,6 +90,7 @@ impl<'a, 'b> Session<'a, 'b> {
             sent,
             ended: false,
             cancelled: None,
+            saved_at: Time(0),
             outcome: None,
         }
     }
@@ -157,8 +167,9 @@ impl<'a, 'b> Session<'a, 'b> {
             Err(Unmade::Again(cause)) => {
                 return self.give(ClientInput::ConnectFailed { cause, chance: random() as u32 });
             }
+            Err(Unmade::Lost(for_ms)) => return self.give(ClientInput::WorkerLost { for_ms }),
             Err(Unmade::Never(failure)) => {
-                let worker = &self.watch.job.file.worker_name;
+                let worker = self.watch.job.file.worker_name();
                 self.outcome = Some(Err(self.watch.member.failed(failure, Some(worker))));
                 return;
             }
@@ -236,15 +247,18 @@ impl<'a, 'b> Session<'a, 'b> {
 
     fn connect(&mut self) {
         let file = &self.watch.job.file;
-        let with_claim = self.watch.job.fresh && !self.client.is_accepted();
+        let Some(holder) = &file.holder else {
+            self.outcome = Some(Err(TrainError::Internal("no worker has the job".to_owned())));
+            return;
+        };
         let offer = Offer {
-            worker: file.worker.clone(),
+            worker: holder.worker.clone(),
             sdp: String::new(),
-            claim: with_claim.then(|| file.claim_id.clone()),
+            claim: self.watch.job.fresh.then(|| holder.claim_id.clone()),
             job: Some(file.job_id.clone()),
         };
         let (config, pool) = (self.watch.config, self.watch.member.pool.clone());
-        self.making = Some(make(config.connector.clone(), pool, offer, config.link_timeout));
+        self.making = Some(make(config.connector.clone(), pool, offer, config.link_timeout, self.watch.clock));
     }
 
     fn disk(&self, request: sleap_rtc_session::DiskRequest) {
@@ -279,6 +293,8 @@ impl<'a, 'b> Session<'a, 'b> {
 
     async fn accepted(&mut self) {
         self.watch.member.pool.job_runs(true).await;
+        self.watch.job.fresh = false;
+        self.watch.job.file.lost_at = None;
         self.save();
     }
 
@@ -299,6 +315,28 @@ impl<'a, 'b> Session<'a, 'b> {
                 }
             }
             _ => {}
+        }
+        self.note_progress(what);
+    }
+
+    /// Writes down for other terminals how far the worker is: each phase, and epochs at most every two seconds.
+    fn note_progress(&mut self, what: &What) {
+        let now = self.watch.clock.now();
+        let file = &mut self.watch.job.file;
+        let before = file.progress;
+        let last = before.unwrap_or(Progress { phase: Phase::Unknown, epoch: 0, epochs: None, at: Time(0) });
+        let next = match what {
+            What::Phase { phase } => Progress { phase: *phase, at: now, ..last },
+            What::Stage { .. } => Progress { epoch: 0, epochs: None, at: now, ..last },
+            What::Plan { epochs, .. } => Progress { epochs: *epochs, ..last },
+            What::Epoch { epoch, .. } => Progress { epoch: epoch + 1, at: now, ..last },
+            _ => return,
+        };
+        file.progress = Some(next);
+        let due = now.since(self.saved_at) >= SAVE_MS || last.phase != next.phase;
+        if due && self.watch.job.results.is_some() {
+            self.saved_at = now;
+            self.save();
         }
     }
 
@@ -340,6 +378,9 @@ impl<'a, 'b> Session<'a, 'b> {
         file.last_seq = if self.ended { last.saturating_sub(1) } else { last };
         if let Ok(Outcome::Ended { terminal, .. }) = outcome {
             file.end = Some(terminal.clone());
+        }
+        if let Ok(Outcome::Failed(ClientError::Lost { .. })) = outcome {
+            file.lost_at = Some(self.watch.clock.now());
         }
         file.landed = self.watch.job.results.as_ref().and_then(Results::landed);
         self.save();

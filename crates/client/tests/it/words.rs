@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-use sleap_rtc_client::TrainError;
+use sleap_rtc_client::jobs::{Told, Waiting};
+use sleap_rtc_client::{TrainError, why};
 use sleap_rtc_peer::settings::SettingsError;
 use sleap_rtc_session::pool_client::Failure;
 use sleap_rtc_session::pool_line::Cause;
@@ -35,6 +36,13 @@ fn no_worker(reason: Reason, message: &str, counts: (u32, u32), there: Option<&s
     let workers = Workers { matching, busy, ..Workers::default() };
     let refused = ClaimRefused { request_id: "r1".to_owned(), code: Code::NoFreeWorker, reason, message, workers };
     TrainError::NoWorker { room: room(), refused: Box::new(refused), there: there.map(str::to_owned) }
+}
+
+fn in_line() -> TrainError {
+    let workers = Workers { matching: 3, busy: 3, ..Workers::default() };
+    let told = Told { place: 2, reason: Reason::AllMatchingBusy, workers, estimate_ms: None };
+    let waiting = Waiting { pid: 4711, since: Time(0), updated_at: Time(0), told };
+    TrainError::InLine { job_id: job(), waiting: Box::new(waiting) }
 }
 
 fn call(failure: Failure) -> TrainError {
@@ -87,6 +95,13 @@ fn errors() -> Vec<TrainError> {
             Some("2 workers are there; the largest GPU is that of gpu-box, 8188 MB"),
         ),
         no_worker(Reason::TooManyClaims, "8 claims are open, at most 8 are allowed", (1, 0), None),
+        no_worker(Reason::BehindOthers, "others are before you", (3, 1), None),
+        no_worker(Reason::Silent, "the workers that match are silent", (0, 0), None),
+        no_worker(Reason::Held, "the workers that match are held", (1, 0), None),
+        no_worker(Reason::JobRuns, "attempt 1 of this job has a worker", (1, 1), None),
+        no_worker(Reason::LineFull, "1000 claims wait", (1, 1), None),
+        in_line(),
+        TrainError::NeverRan { job_id: job(), labels: "data.slp".to_owned(), cause: None },
         call(Failure::WorkerSilent { worker: gpu_box() }),
         call(Failure::NoClaims),
         TrainError::NoKey("gpu-box".to_owned()),
@@ -121,4 +136,59 @@ fn every_error_says_what_why_and_what_to_do() {
         writeln!(text, "[{:?}]\n{}\n", error.code(), error.explained()).unwrap();
     }
     insta::assert_snapshot!(text);
+}
+
+/// Workers as (matching, busy, draining, held, silent).
+fn workers((matching, busy, draining, held, silent): (u32, u32, u32, u32, u32)) -> Workers {
+    Workers { matching, busy, draining, held, silent }
+}
+
+#[test]
+fn every_reason_says_its_numbers() {
+    let cases = [
+        (Reason::AllMatchingBusy, (1, 1, 0, 0, 0)),
+        (Reason::AllMatchingBusy, (2, 2, 0, 0, 0)),
+        (Reason::AllMatchingBusy, (3, 3, 0, 0, 0)),
+        (Reason::AllMatchingBusy, (3, 1, 1, 1, 0)),
+        (Reason::AllMatchingBusy, (9, 4, 3, 2, 0)),
+        (Reason::NoMatchingWorker, (0, 0, 0, 0, 0)),
+        (Reason::Draining, (1, 0, 1, 0, 0)),
+        (Reason::Draining, (2, 0, 2, 0, 0)),
+        (Reason::Held, (1, 0, 0, 1, 0)),
+        (Reason::Held, (3, 0, 0, 3, 0)),
+        (Reason::Silent, (0, 0, 0, 0, 1)),
+        (Reason::Silent, (0, 0, 0, 0, 4)),
+        (Reason::TooManyClaims, (9, 8, 0, 0, 0)),
+        (Reason::BehindOthers, (3, 2, 0, 0, 0)),
+        (Reason::BehindOthers, (3, 1, 0, 0, 0)),
+        (Reason::Recovering, (0, 0, 0, 0, 2)),
+        (Reason::JobRuns, (1, 1, 0, 0, 0)),
+        (Reason::LineFull, (1, 1, 0, 0, 0)),
+        (Reason::Unknown, (0, 0, 0, 0, 0)),
+    ];
+    let mut text = String::new();
+    for (reason, numbers) in cases {
+        writeln!(text, "{reason:?} {numbers:?}: {}", why(reason, workers(numbers))).unwrap();
+    }
+    insta::assert_snapshot!(text, @r"
+    AllMatchingBusy (1, 1, 0, 0, 0): the only one that matches is busy
+    AllMatchingBusy (2, 2, 0, 0, 0): both that match are busy
+    AllMatchingBusy (3, 3, 0, 0, 0): all 3 that match are busy
+    AllMatchingBusy (3, 1, 1, 1, 0): 1 of the 3 that match is busy, 1 takes no more jobs, 1 is kept by its owner
+    AllMatchingBusy (9, 4, 3, 2, 0): 4 of the 9 that match are busy, 3 take no more jobs, 2 are kept by their owners
+    NoMatchingWorker (0, 0, 0, 0, 0): none that matches is connected
+    Draining (1, 0, 1, 0, 0): the only one that matches takes no more jobs
+    Draining (2, 0, 2, 0, 0): both that match take no more jobs
+    Held (1, 0, 0, 1, 0): its owner keeps the only one that matches
+    Held (3, 0, 0, 3, 0): their owners keep all 3 that match
+    Silent (0, 0, 0, 0, 1): the only one that matches is silent
+    Silent (0, 0, 0, 0, 4): all 4 that match are silent
+    TooManyClaims (9, 8, 0, 0, 0): you have 8 workers, as many as one member may
+    BehindOthers (3, 2, 0, 0, 0): 1 is free, but meant for others before you
+    BehindOthers (3, 1, 0, 0, 0): 2 are free, but meant for others before you
+    Recovering (0, 0, 0, 0, 2): the server restarted and asks its workers first
+    JobRuns (1, 1, 0, 0, 0): another try of this job has a worker
+    LineFull (1, 1, 0, 0, 0): so many wait already that no more are taken
+    Unknown (0, 0, 0, 0, 0): the server did not say why
+    ");
 }

@@ -3,5 +3,7 @@
 mod coming_back;
 mod errors;
 mod going_well;
+mod line;
+mod retry;
 mod rig;
 mod worker;

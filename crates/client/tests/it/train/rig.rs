@@ -31,6 +31,8 @@ pub(crate) struct Lab {
     pub(crate) webrtc: bool,
     pub(crate) room: RoomId,
     pub(crate) token: String,
+    /// After how long a worker that is missed counts as lost.
+    pub(crate) lost_ms: u64,
     address: SocketAddr,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
@@ -40,12 +42,14 @@ impl Lab {
         let folder = tempfile::tempdir().unwrap();
         let (network, room) = (Network::new(), RoomId::new("none").unwrap());
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let mut lab = Self { folder, network, webrtc: false, room, token: String::new(), address, running: None };
+        let token = String::new();
+        let mut lab = Self { folder, network, webrtc: false, room, token, lost_ms: 600_000, address, running: None };
         lab.start_server().await;
         let api = lab.api();
         let key = Home::at(lab.folder.path().join("owner")).installation_key().unwrap();
         let who = api.sign_in(&key).await.unwrap();
-        let made = api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
+        let made =
+            api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
         (lab.room, lab.token) = (made.room_id, made.token);
         lab
     }
@@ -55,6 +59,7 @@ impl Lab {
         let mut config = sleap_rtc_server::Config::new(self.folder.path().join("server"));
         config.http = self.address;
         config.ws = SocketAddr::new(self.address.ip(), 0);
+        config.room.lost_ms = self.lost_ms;
         let server = Server::bind(config).await.unwrap();
         self.address = server.http_addr;
         let (stop, stopped) = oneshot::channel();

@@ -230,6 +230,7 @@ impl Shell {
                 });
             }
             WorkerEvent::GaveUp(cause) => panic!("{cause}"),
+            WorkerEvent::Superseded { .. } => self.give(WorkerInput::Superseded),
             WorkerEvent::Withdraw { .. } | WorkerEvent::Fact(_) | WorkerEvent::Left => {}
         }
     }
