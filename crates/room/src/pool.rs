@@ -88,10 +88,12 @@ impl Set {
     }
 
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
-        let words = (0_u32..).zip(&self.0);
-        words.flat_map(|(word, bits)| {
-            (0..u64::BITS).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * u64::BITS + bit)
-        })
+        numbers(self.0.iter().copied())
+    }
+
+    /// Those who are in both.
+    pub(crate) fn both(&self, other: &Self) -> impl Iterator<Item = u32> {
+        numbers(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
     }
 }
 
@@ -101,6 +103,12 @@ impl FromIterator<u32> for Set {
         numbers.into_iter().for_each(|number| set.insert(number));
         set
     }
+}
+
+fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = u32> {
+    (0_u32..).zip(words).filter(|(_, bits)| *bits != 0).flat_map(|(word, bits)| {
+        (0..u64::BITS).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * u64::BITS + bit)
+    })
 }
 
 fn place(number: u32) -> (usize, u64) {

@@ -4,12 +4,12 @@
 //! them yet but some day can, it keeps the free ones for itself: those behind must not live on what it waits for. A claim whose
 //! member holds too many, or whose client is away, is passed over and keeps nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sleap_rtc_wire::claim::{Claim, ClaimGranted, Claimed};
 use sleap_rtc_wire::{MemberId, PeerId, Time, ToPeer, limits};
 
-use crate::line::{Client, Entry, Group, Place};
+use crate::line::{Client, Entry, Group, GroupId, Place};
 use crate::peers::Joined;
 use crate::pool::{Set, Work};
 use crate::queue::{Waiting, order};
@@ -54,16 +54,22 @@ impl Room {
             return bookings;
         }
         let mut given: BTreeMap<&MemberId, usize> = BTreeMap::new();
-        for waiting in self.hopeful(&left, now) {
-            if left.is_empty() {
+        let hopeful = self.hopeful(&left);
+        let mut spent = BTreeSet::new();
+        for waiting in self.places(&hopeful, now) {
+            if spent.len() == hopeful.len() {
                 break;
             }
             let Some(entry) = self.line.get(waiting.place) else { continue };
             let (Client::Here(client), Some(group)) = (entry.at, self.line.group(entry.group)) else { continue };
             let wanted = entry.claim.count as usize;
             let given = given.entry(waiting.member).or_default();
-            if self.claims.open(waiting.member) + *given + wanted > limits::OPEN_CLAIMS || !group.matching.meets(&left)
+            if spent.contains(&entry.group) || self.claims.open(waiting.member) + *given + wanted > limits::OPEN_CLAIMS
             {
+                continue;
+            }
+            if !group.matching.meets(&left) {
+                spent.insert(entry.group);
                 continue;
             }
             let chosen = self.choose(group, &left, client, wanted);
@@ -82,19 +88,39 @@ impl Room {
         bookings
     }
 
-    /// Those who match a free worker, in order.
-    fn hopeful(&self, free: &Set, now: Time) -> Vec<Waiting<'_>> {
-        let groups = self.line.groups().filter(|(_, group)| group.matching.meets(free));
-        let places = groups.flat_map(|(_, group)| group.places.iter().copied());
+    /// The groups that match a free worker.
+    fn hopeful(&self, free: &Set) -> BTreeSet<GroupId> {
+        self.line.groups().filter(|(_, group)| group.matching.meets(free)).map(|(id, _)| id).collect()
+    }
+
+    /// The claims of these groups in the order in which they are served.
+    fn places(&self, groups: &BTreeSet<GroupId>, now: Time) -> Vec<Waiting<'_>> {
+        let groups = groups.iter().filter_map(|group| self.line.group(*group));
+        let places = groups.flat_map(|group| group.places.iter().copied());
         let waiting = places.filter_map(|place| Some(Waiting { place, member: &self.line.get(place)?.member }));
         order(waiting.collect(), |member| self.claims.open(member), now)
     }
 
     /// At most so many of those who are left and match, the one that has been idle longest first.
     fn choose(&self, group: &Group, left: &Set, client: Joined, wanted: usize) -> Vec<(Joined, u32)> {
-        let idle = self.presence.idle().iter().map(|(_, joined)| *joined).filter(|joined| *joined != client);
-        let numbered = idle.filter_map(|joined| Some((joined, self.presence.get(joined)?.number?)));
-        numbered.filter(|(_, number)| left.has(*number) && group.matching.has(*number)).take(wanted).collect()
+        let idle = self.presence.idle();
+        let candidates = group.matching.shared(left) as usize;
+        let numbered = |joined: Joined| Some((joined, self.presence.get(joined)?.number?));
+        let fits =
+            |(joined, number): &(Joined, u32)| *joined != client && left.has(*number) && group.matching.has(*number);
+        // One look at as many of the idle as there are candidates: mostly that is enough, and it costs no more than the candidates.
+        let in_order = idle.iter().take(candidates).filter_map(|(_, joined)| numbered(*joined));
+        let first: Vec<(Joined, u32)> = in_order.filter(fits).take(wanted).collect();
+        if first.len() == wanted || idle.len() <= candidates {
+            return first;
+        }
+        let free_as = |number: u32| {
+            let joined = self.presence.by_id(self.pool.name(number)?)?;
+            Some((self.presence.get(joined)?.free_as?, joined, number))
+        };
+        let mut all: Vec<(u64, Joined, u32)> = group.matching.both(left).filter_map(free_as).collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, joined, number)| (joined, number)).filter(fits).take(wanted).collect()
     }
 
     /// Whether as many as it wants are free or will be.

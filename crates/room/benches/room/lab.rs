@@ -1,8 +1,10 @@
 //! A room full of workers, 50 of them with the card that is looked for.
 
+use std::collections::VecDeque;
+
 use serde_json::{Value, json};
 use sleap_rtc_room::{Admission, Effect, Input, Room, RoomConfig};
-use sleap_rtc_wire::claim::{Claim, Release};
+use sleap_rtc_wire::claim::{Claim, Release, Withdraw};
 use sleap_rtc_wire::record::{RoomKind, RoomRecord};
 use sleap_rtc_wire::signal::{Discover, Register, UpdateMetadata};
 use sleap_rtc_wire::{
@@ -19,6 +21,8 @@ pub(crate) struct Lab {
     peers: usize,
     pub(crate) workers: usize,
     claims: usize,
+    /// Who holds the rare cards, the one that took it first in front, while a line waits for them.
+    pub(crate) held: VecDeque<(usize, ClaimId)>,
     effects: Vec<Effect>,
 }
 
@@ -26,7 +30,8 @@ impl Lab {
     pub(crate) fn with_workers(workers: usize) -> Self {
         let config = RoomConfig { max_peers: usize::MAX, ..RoomConfig::default() };
         let room = Room::load(record(), Vec::new(), config, NOW);
-        let mut lab = Self { room, peers: 0, workers, claims: 0, effects: Vec::with_capacity(1024) };
+        let mut lab =
+            Self { room, peers: 0, workers, claims: 0, held: VecDeque::new(), effects: Vec::with_capacity(1024) };
         lab.settle();
         for n in 0..workers {
             let rare = n % (workers / RARE) == 0;
@@ -98,13 +103,44 @@ impl Lab {
         })
     }
 
-    /// The claim that has just been granted.
-    pub(crate) fn claimed(&self) -> ClaimId {
-        let claimed = self.frames().find_map(|frame| match frame {
-            ToPeer::Claimed(claimed) => Some(claimed.claim_id.clone()),
+    /// The claim that has just been granted, and to whom.
+    pub(crate) fn claimed(&self) -> (usize, ClaimId) {
+        let claimed = self.effects.iter().find_map(|effect| match effect {
+            Effect::Send { conn, frame: ToPeer::Claimed(claimed) } => Some((conn.n as usize, claimed.claim_id.clone())),
             _ => None,
         });
         claimed.unwrap()
+    }
+
+    /// Whether a claim has just been put in line.
+    pub(crate) fn waits(&self) -> bool {
+        self.frames().any(|frame| matches!(frame, ToPeer::ClaimWaiting(_)))
+    }
+
+    /// All rare cards are taken, and so many claims wait for one.
+    pub(crate) fn fill_line(&mut self, waiting: usize, filters: &Value) {
+        if !self.held.is_empty() {
+            return;
+        }
+        let clients: Vec<usize> = (0..waiting.div_ceil(8)).map(|_| self.client()).collect();
+        for client in clients.iter().take(RARE) {
+            let claim = self.claim(*client, filters.clone(), 0);
+            self.take(claim);
+            let claimed = self.claimed();
+            self.held.push_back(claimed);
+            self.settle();
+        }
+        for client in clients.iter().cycle().take(waiting) {
+            self.wait_in_line(*client, filters);
+        }
+    }
+
+    /// One more in line.
+    pub(crate) fn wait_in_line(&mut self, client: usize, filters: &Value) {
+        let claim = self.claim(client, filters.clone(), 3_600_000);
+        self.take(claim);
+        assert!(self.waits());
+        self.settle();
     }
 
     /// How many peers the last discovery found.
@@ -173,8 +209,14 @@ pub(crate) fn release(client: usize, claim_id: ClaimId) -> Input {
     says(client, FromPeer::Release(Release { claim_id }))
 }
 
-pub(crate) fn closes(n: usize) -> Input {
-    Input::Closed { conn: conn(n) }
+/// Gives up the last claim that was asked for.
+pub(crate) fn withdraw(client: usize, lab: &Lab) -> Input {
+    says(client, FromPeer::Withdraw(Withdraw { request_id: format!("request-{}", lab.claims) }))
+}
+
+/// For good: the room does not miss it.
+pub(crate) fn leaves(n: usize) -> Input {
+    says(n, FromPeer::Leave)
 }
 
 fn says(n: usize, frame: FromPeer) -> Input {

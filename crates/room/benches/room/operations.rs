@@ -3,14 +3,18 @@
 use std::hint::black_box;
 
 use serde_json::{Value, json};
+use sleap_rtc_wire::limits;
 
 use crate::Timed;
 use crate::lab::{self, Lab, RARE};
 
+/// Claims that wait: one more may.
+const IN_LINE: usize = limits::LINE - 1;
+
 /// Does it for the n-th time.
 pub(crate) type Operation = fn(&mut Lab, usize, &mut Timed);
 
-pub(crate) const ALL: [(&str, Operation); 11] = [
+pub(crate) const ALL: [(&str, Operation); 13] = [
     ("register", register),
     ("update_metadata, written", update),
     ("discover 50 by range", by_range),
@@ -22,6 +26,9 @@ pub(crate) const ALL: [(&str, Operation); 11] = [
     ("claim and release, any worker", claim_any),
     ("claim and release, one of 50", claim_rare),
     ("claim refused, none of 50 has it", claim_none),
+    // From here on there is a line.
+    ("claim behind 999 in line, and withdraw", wait),
+    ("release, and grant to the first of 999", next_in_line),
 ];
 
 fn register(lab: &mut Lab, n: usize, timed: &mut Timed) {
@@ -96,6 +103,29 @@ fn claim_none(lab: &mut Lab, _: usize, timed: &mut Timed) {
     leave(lab, client);
 }
 
+fn wait(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    lab.fill_line(IN_LINE, &rare());
+    let client = lab.client();
+    let claim = lab.claim(client, rare(), 3_600_000);
+    let withdraw = lab::withdraw(client, lab);
+    timed.run(|| lab.take(claim));
+    assert!(lab.waits());
+    timed.run(|| lab.take(withdraw));
+    lab.settle();
+    leave(lab, client);
+}
+
+fn next_in_line(lab: &mut Lab, _: usize, timed: &mut Timed) {
+    lab.fill_line(IN_LINE, &rare());
+    let (holder, claim) = lab.held.pop_front().unwrap();
+    let release = lab::release(holder, claim);
+    timed.run(|| lab.take(release));
+    let (next, claim) = lab.claimed();
+    lab.held.push_back((next, claim));
+    lab.settle();
+    lab.wait_in_line(next, &rare());
+}
+
 /// What the lab's people look for: a free worker with a large card.
 fn rare() -> Value {
     json!({
@@ -124,7 +154,7 @@ fn claim_and_release(lab: &mut Lab, timed: &mut Timed, filter: Value) {
     let claim = lab.claim(client, filter, 0);
     timed.run(|| {
         lab.take(claim);
-        let release = lab::release(client, lab.claimed());
+        let release = lab::release(client, lab.claimed().1);
         lab.take(release);
     });
     lab.settle();
@@ -136,6 +166,6 @@ fn write(lab: &Lab) {
 }
 
 fn leave(lab: &mut Lab, n: usize) {
-    lab.take(lab::closes(n));
+    lab.take(lab::leaves(n));
     lab.settle();
 }

@@ -1,7 +1,7 @@
 use serde_json::json;
 use sleap_rtc_wire::claim::Claim;
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, PeerId, ToPeer, limits};
+use sleap_rtc_wire::{Code, FromPeer, JobId, PeerId, ToPeer, limits};
 
 use crate::desk::*;
 
@@ -87,6 +87,22 @@ fn a_claim_takes_the_match_that_has_been_idle_longest() {
         })
         .collect();
     assert_eq!(taken, ["w3", "w7", "w3", "w7", "w3"].map(peer));
+
+    // In line too, however many others are idle.
+    let wanted = |id: &str, job: &str| {
+        let job_id = JobId::new(job).unwrap();
+        Claim { filters: filters(json!({"gpu": "A100"})), job_id, wait_ms: 60_000, ..claim(id) }
+    };
+    let held = ["j1", "j2"].map(|job| desk.claimed(c1, wanted(job, job)));
+    let c2 = desk.client("c2", 2);
+    desk.go(says(c2, FromPeer::Claim(Claim { count: 2, ..wanted("r", "j3") })));
+    desk.go(releases(c1, &held[1].claim_id));
+    let frames = desk.go(releases(c1, &held[0].claim_id)).into_iter();
+    let given = frames.filter_map(|(conn, frame)| match frame {
+        ToPeer::Claimed(claimed) if conn == c2 => Some(claimed.worker),
+        _ => None,
+    });
+    assert_eq!(given.collect::<Vec<_>>(), [peer("w7"), peer("w3")]);
 }
 
 #[test]
