@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use futures_util::future::{join_all, try_join_all};
-use sleap_rtc_identity::IdentityError;
+use sleap_rtc_identity::{IdentityError, Subject};
+use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord, MemberRole};
 use sleap_rtc_wire::{MemberId, Time};
 
@@ -23,6 +24,36 @@ pub(crate) enum Outcome {
     Owner,
     /// There is no such anonymous identity (any more).
     Gone,
+}
+
+/// Somebody who comes into a room, or makes one: an anonymous identity is not forgotten meanwhile.
+pub(crate) struct Staying<'a> {
+    app: &'a App,
+    /// Whom it concerns; a key is never forgotten.
+    anonymous: Option<&'a MemberId>,
+}
+
+impl<'a> Staying<'a> {
+    /// `None`: it is being forgotten, or was since its token was looked at.
+    pub(crate) async fn of(app: &'a App, subject: &'a Subject) -> Result<Option<Self>, StoreError> {
+        if subject.kind != IdentityKind::Anonymous {
+            return Ok(Some(Self { app, anonymous: None }));
+        }
+        let member = &subject.member;
+        if !app.context.lifetimes().arrives(member) {
+            return Ok(None);
+        }
+        let staying = Self { app, anonymous: Some(member) };
+        Ok(app.context.store.identity(member).await?.map(|_| staying))
+    }
+}
+
+impl Drop for Staying<'_> {
+    fn drop(&mut self) {
+        if let Some(member) = self.anonymous {
+            self.app.context.lifetimes().arrived(member);
+        }
+    }
 }
 
 /// Keeps an identity out for as long as it is being forgotten.

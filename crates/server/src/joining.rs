@@ -9,10 +9,11 @@ use sleap_rtc_room::Admission;
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, MemberId, RoomId};
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId};
 
 use crate::app::App;
 use crate::effects::Seated;
+use crate::forgetting::Staying;
 use crate::outbox::Outbox;
 use crate::room_cell::RoomCell;
 
@@ -53,26 +54,14 @@ pub(crate) struct Knocker<'a> {
     pub(crate) address: Option<IpAddr>,
 }
 
-/// An anonymous identity that comes in is not forgotten meanwhile.
-struct Arriving<'a> {
-    app: &'a App,
-    member: MemberId,
-}
-
-impl Drop for Arriving<'_> {
-    fn drop(&mut self) {
-        self.app.context.lifetimes().arrived(&self.member);
-        self.app.context.lonely.notify_one();
-    }
-}
-
 impl Knocker<'_> {
     /// Lets the connection into the room that it names, if `access` agrees; the room answers then. `seat` is where it was
     /// before: it stays there unless it is taken in.
     pub(crate) async fn register(&self, register: Box<Register>, seat: &mut Option<Seat>) -> Result<(), ErrorFrame> {
         let subject = self.subject(&register).await?;
-        let (subject, _arriving) = self.arriving(subject).await?;
-        let (room, admitted) = self.admit(subject.as_ref(), &register).await?;
+        let stays = self.stays(subject.as_ref()).await?;
+        let subject = subject.as_ref().filter(|_| stays.is_some());
+        let (room, admitted) = self.admit(subject, &register).await?;
         let anonymous = subject.is_some_and(|subject| subject.kind == IdentityKind::Anonymous);
         let seated = Seated { outbox: self.outbox.clone(), anonymous, address: self.address };
         let Admitted { member, key, fallback_peer_id } = admitted;
@@ -95,20 +84,12 @@ impl Knocker<'_> {
         Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"))
     }
 
-    /// Sees to it that an anonymous identity is not forgotten while it comes in. `None`: it is no identity any more.
-    async fn arriving(&self, subject: Option<Subject>) -> Result<(Option<Subject>, Option<Arriving<'_>>), ErrorFrame> {
-        let Some(subject) = subject else { return Ok((None, None)) };
-        if subject.kind != IdentityKind::Anonymous {
-            return Ok((Some(subject), None));
+    /// Sees to it that whose id token it is, is not forgotten meanwhile; `None`: it was, or there is none.
+    async fn stays<'a>(&'a self, subject: Option<&'a Subject>) -> Result<Option<Staying<'a>>, ErrorFrame> {
+        match subject {
+            Some(subject) => Staying::of(self.app, subject).await.map_err(|error| self.store_failed(&error)),
+            None => Ok(None),
         }
-        if !self.app.context.lifetimes().arrives(&subject.member) {
-            return Ok((None, None));
-        }
-        let arriving = Arriving { app: self.app, member: subject.member.clone() };
-        // It may have been forgotten between the look at its token and now.
-        let known =
-            self.app.context.store.identity(&subject.member).await.map_err(|error| self.store_failed(&error))?;
-        Ok((known.map(|_| subject), Some(arriving)))
     }
 
     /// Whose id token it is; `None` if there is none or it is not good.

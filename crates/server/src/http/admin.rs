@@ -11,6 +11,7 @@ use sleap_rtc_room::Room;
 use sleap_rtc_wire::http::{CreateOwnRoom, Deleted, RoomCreated};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
+use super::address::Address;
 use super::auth::{bearer, is_operator};
 use super::body::Body;
 use super::fault::Fault;
@@ -78,13 +79,16 @@ pub(crate) async fn rooms(
 /// `POST /admin/rooms`: a room that belongs to the operator, who may choose its id and its token.
 pub(crate) async fn create_room(
     State(app): State<Arc<App>>,
+    address: Address,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RoomCreated>, Fault> {
     operator_only(&app, &headers)?;
     let operator = MemberId::new(OPERATOR).map_err(|_| Fault::internal())?;
     let CreateOwnRoom { terms, room_id, token } = body.json_or_default()?;
-    room_calls::make(&app, operator, &terms, Chosen { room_id, token }).await.map(Json)
+    let made = room_calls::make(&app, operator, &terms, Chosen { room_id, token }).await?;
+    app.makers.remember(made.room_id.clone(), address.own());
+    Ok(Json(made))
 }
 
 /// `DELETE /admin/rooms/ID`: with everybody in it.

@@ -35,8 +35,13 @@ pub(crate) fn bearer_or_bare(headers: &HeaderMap) -> Result<&str, Fault> {
 pub(crate) async fn subject(app: &App, id_token: &str) -> Result<Subject, Fault> {
     app.context.identity.verify(id_token, app.context.now()).await.map_err(|error| match error {
         IdentityError::Store(error) => error.into(),
-        error => Fault::unauthorized(format!("Token verification failed: {error}")),
+        error => not_verified(&error),
     })
+}
+
+/// In the words of the deployed server.
+pub(crate) fn not_verified(error: &IdentityError) -> Fault {
+    Fault::unauthorized(format!("Token verification failed: {error}"))
 }
 
 /// Whether the caller shows the operator's secret.

@@ -6,16 +6,18 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use sleap_rtc_access::{Caller, TermsError, chosen_token, may_create_room, may_extend, terms};
+use sleap_rtc_identity::IdentityError;
 use sleap_rtc_room::{Answer, Call};
 use sleap_rtc_wire::http::{CreateRoom, ExtendRoom, RoomCreated, RoomExtended};
 use sleap_rtc_wire::record::RoomRecord;
 use sleap_rtc_wire::{Code, MemberId, RoomId, Time};
 
 use super::address::Address;
-use super::auth::{Shown, bearer_or_bare, subject};
+use super::auth::{Shown, bearer_or_bare, not_verified, subject};
 use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
+use crate::forgetting::Staying;
 use crate::room_cell::Gone;
 use crate::secret_file::random_hex;
 
@@ -39,7 +41,12 @@ pub(crate) async fn create(
         app.context.metrics.rate_limited.add();
         return Err(Fault::rate_limited());
     }
-    let made = make(&app, subject.member, &body.json_or_default()?, Chosen::default()).await?;
+    // Whoever owns a room is not forgotten, so it must not be while it gets one.
+    let stays = Staying::of(&app, &subject).await?;
+    if stays.is_none() {
+        return Err(not_verified(&IdentityError::Forgotten));
+    }
+    let made = make(&app, subject.member.clone(), &body.json_or_default()?, Chosen::default()).await?;
     app.makers.remember(made.room_id.clone(), address.own());
     Ok(Json(made))
 }

@@ -10,7 +10,9 @@ use sleap_rtc_wire::record::{
 };
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
-use crate::rig::{Anonymous, ELSEWHERE, HERE, Installation, MadeRoom, Peer, Socket, TestServer, eventually, register};
+use crate::rig::{
+    Anonymous, ELSEWHERE, HERE, Installation, MadeRoom, Peer, Socket, TestServer, eventually, register, text,
+};
 
 /// A server over a store that already holds this, and the store.
 async fn server_over(changes: Vec<Change>, set: impl FnOnce(&mut Config)) -> (TestServer, Arc<dyn Store>) {
@@ -167,22 +169,19 @@ async fn an_ephemeral_room_and_its_anonymous_identities_go_after_the_grace() {
 async fn an_anonymous_identity_goes_with_its_room_at_the_latest() {
     // The grace would last longer than this test.
     let (server, store) = server_over(Vec::new(), |_| {}).await;
-    let (maker, guest) = (server.anonymous().await, server.anonymous().await);
-    for body in [Value::Null, json!({"name": "pool"})] {
-        let made = server.post("/create-room").bearer(&maker.id_token).json(&body).send().await;
-        if made.status != 200 {
-            // Its first room has taken it along.
-            continue;
-        }
-        let made = made.json();
-        let (id, token) = (made["room_id"].as_str().unwrap(), made["token"].as_str().unwrap());
-        let room = MadeRoom { id: id.to_owned(), token: token.to_owned(), maker: Installation::new() };
+    for body in [Value::Null, json!({"name": "pool", "ttl": "never"})] {
+        let (maker, guest, owner) = (server.anonymous().await, server.anonymous().await, server.anonymous().await);
+        let made = server.post("/create-room").bearer(&maker.id_token).json(&body).send().await.json();
+        let room = MadeRoom { id: text(&made["room_id"]), token: text(&made["token"]), maker: Installation::new() };
+        let _elsewhere = server.ephemeral_room(&owner).await;
         drop(join(&server, &room, &guest).await);
-        let deleted = server.post("/delete-peers-and-room").json(&json!({"room_id": id})).send().await;
+        drop(join(&server, &room, &owner).await);
+        let deleted = server.post("/delete-peers-and-room").json(&json!({"room_id": room.id})).send().await;
         assert_eq!(deleted.status, 200, "{deleted:?}");
-    }
-    for who in [&maker, &guest] {
-        eventually("gone", || async { !is_known(&store, &who.member()).await }).await;
+        for who in [&maker, &guest] {
+            eventually("gone", || async { !is_known(&store, &who.member()).await }).await;
+        }
+        assert!(is_known(&store, &owner.member()).await, "it has a room of its own still");
     }
 }
 

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use serde_json::{Value, json};
 use sleap_rtc_server::{Config, close_code};
 
-use crate::rig::{Anonymous, ELSEWHERE, HERE, Installation, MadeRoom, Peer, Request, TestServer};
+use crate::rig::{Anonymous, ELSEWHERE, HERE, Installation, MadeRoom, Peer, Request, Socket, TestServer, register};
 
 /// What a caller shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -181,6 +181,22 @@ async fn the_named_peers_own_address_does_as_well() {
     let _far = Peer::join_from(&server, &room, &token, fields("far2"), ELSEWHERE).await;
     assert_eq!(call("/delete-peers-and-room", json!({"peer_id": "far2"})).await.status, OK);
     drop(near);
+}
+
+#[tokio::test]
+async fn a_peer_behind_a_trusted_proxy_has_its_own_address() {
+    let server = TestServer::with(|config| config.trusted_proxies = vec![ELSEWHERE]).await;
+    let room = server.room().await;
+    let mut worker = Socket::open_by(server.ws, ELSEWHERE, "192.0.2.7").await;
+    let token = Installation::new().sign_in(&server).await;
+    worker.send(register(&room, &token, json!({"peer_id": "gpu1", "role": "worker"}))).await;
+    worker.expect("registered_auth").await;
+    let body = json!({"peer_id": "gpu1"});
+    let call =
+        |caller: &str| server.post("/delete-peer").from(ELSEWHERE).header("X-Forwarded-For", caller).json(&body).send();
+    assert_eq!(call("192.0.2.8").await.error(), (401, "AUTH_FAILED".to_owned()));
+    assert_eq!(call("192.0.2.7").await.status, OK);
+    assert_eq!(worker.closed().await, close_code::DELETED);
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, client_async};
 
@@ -28,6 +29,13 @@ impl Socket {
     pub(crate) async fn open_from(address: SocketAddr, path: &str, from: IpAddr) -> Self {
         let stream = connect(address, from).await;
         Self(client_async(format!("ws://{address}{path}"), stream).await.unwrap().0)
+    }
+
+    /// Through a proxy at this address, which says for whom it calls.
+    pub(crate) async fn open_by(address: SocketAddr, proxy: IpAddr, caller: &str) -> Self {
+        let mut request = format!("ws://{address}/").into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", caller.parse().unwrap());
+        Self(client_async(request, connect(address, proxy).await).await.unwrap().0)
     }
 
     pub(crate) async fn send(&mut self, frame: Value) {
