@@ -140,7 +140,7 @@ impl Room {
     /// Puts a worker that is missed into the sets of those who match.
     pub(crate) fn settle_absent(&mut self, worker: &PeerId) {
         let Some(missing) = self.absent.get(worker) else { return };
-        let number = self.pool.set(worker, Work::Absent);
+        let number = self.pool.set(worker, Work::Absent, None);
         self.line.match_worker(number, |filters| means(filters, &missing.metadata));
         self.line.has_news = true;
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
 use sleap_rtc_wire::claim::{ClaimRefused, ClaimWaiting, Reason, Seat, Workers};
 use sleap_rtc_wire::{Time, ToPeer};
 
@@ -26,9 +25,6 @@ struct Ahead {
     workers: u32,
 }
 
-/// When busy workers will be free at the latest, by their own word, the first one first.
-type Ends = Vec<(Time, u32)>;
-
 impl Room {
     /// Tells a claim that has just got in line where it stands.
     pub(crate) fn tell_first(&mut self, place: Place, now: Time) {
@@ -36,8 +32,8 @@ impl Room {
         let near: Vec<GroupId> = self.near(entry.group);
         let waiting = self.waiting(self.line.entries().filter(|(_, entry)| near.contains(&entry.group)), now);
         let ahead = waiting.iter().take_while(|other| **other != place).filter_map(|place| self.line.get(*place));
-        let ahead = ahead.fold(Ahead::default(), |ahead, entry| ahead.and(entry));
-        let Some(told) = self.outcome(entry, ahead, &self.ends(now)) else { return };
+        let ahead = ahead.fold(Ahead::default(), Ahead::and);
+        let Some(told) = self.outcome(entry, ahead, now) else { return };
         self.tell(place, told, true, now);
     }
 
@@ -68,7 +64,6 @@ impl Room {
     /// What each claim in line would be told, where that differs from what it was told.
     fn news(&self, now: Time) -> Vec<(Place, Told)> {
         let near: BTreeMap<GroupId, Vec<GroupId>> = self.line.groups().map(|(id, _)| (id, self.near(id))).collect();
-        let ends = self.ends(now);
         let mut ahead: BTreeMap<GroupId, Ahead> = BTreeMap::new();
         let mut news = Vec::new();
         for place in self.waiting(self.line.entries(), now) {
@@ -78,7 +73,7 @@ impl Room {
                 .fold(Ahead::default(), |a, b| Ahead { claims: a.claims + b.claims, workers: a.workers + b.workers });
             let group = ahead.entry(entry.group).or_default();
             *group = group.and(entry);
-            if let Some(told) = self.outcome(entry, sum, &ends)
+            if let Some(told) = self.outcome(entry, sum, now)
                 && matches!(entry.at, Client::Here(_))
                 && entry.told.is_none_or(|before| before.differs(&told))
             {
@@ -103,14 +98,14 @@ impl Room {
         self.line.groups().filter(shares).map(|(id, _)| id).collect()
     }
 
-    fn outcome(&self, entry: &Entry, ahead: Ahead, ends: &Ends) -> Option<Told> {
+    fn outcome(&self, entry: &Entry, ahead: Ahead, now: Time) -> Option<Told> {
         let outlook = self.outlook(entry)?;
         let reason = outlook.reason();
         let may_estimate = matches!(reason, Reason::AllMatchingBusy | Reason::BehindOthers);
         let matching = &self.line.group(entry.group)?.matching;
         let nth = (ahead.workers + entry.claim.count).saturating_sub(1) as usize;
-        let mut own = ends.iter().filter(|(_, number)| matching.has(*number));
-        let free_at = own.nth(nth).filter(|_| may_estimate).map(|(at, _)| *at);
+        let mut own = self.pool.ends(now).filter(|(_, number)| matching.has(*number));
+        let free_at = if may_estimate { own.nth(nth).map(|(at, _)| at) } else { None };
         Some(Told { place: ahead.claims + 1, reason, workers: outlook.workers, free_at })
     }
 
@@ -136,20 +131,6 @@ impl Room {
         let (draining, held, silent) = (count(Work::Draining), count(Work::Held), count(Work::Absent));
         let workers = Workers { matching: free + busy + draining + held, busy, draining, held, silent };
         Outlook { wanted: 0, workers, free, open: 0, is_recovering: false }
-    }
-
-    /// What busy workers say of the end of what they do, as far as it is still to come.
-    fn ends(&self, now: Time) -> Ends {
-        let busy = self.pool.all(Work::Busy).numbers();
-        let end = |number| {
-            let worker = self.presence.get(self.presence.by_id(self.pool.name(number)?)?)?;
-            let seconds = worker.metadata.property("free_at").and_then(Value::as_f64)?;
-            let at = Time((seconds * 1000.0) as u64);
-            (at > now).then_some((at, number))
-        };
-        let mut ends: Ends = busy.filter_map(end).collect();
-        ends.sort_unstable();
-        ends
     }
 
     fn tell(&mut self, place: Place, told: Told, with_seat: bool, now: Time) {

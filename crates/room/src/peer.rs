@@ -78,6 +78,12 @@ impl Peer {
         self.role == WORKER && !is_claimed && self.says_available()
     }
 
+    /// When it will be free at the latest, by its own word.
+    pub(crate) fn free_at(&self) -> Option<Time> {
+        let seconds = self.metadata.property("free_at").and_then(Value::as_f64)?;
+        Some(Time((seconds * 1000.0) as u64))
+    }
+
     /// One property as everybody sees it.
     pub(crate) fn property(&self, name: &str) -> Option<&Value> {
         self.claimed(name).or_else(|| self.metadata.property(name))

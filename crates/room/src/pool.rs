@@ -2,10 +2,10 @@
 //!
 //! A worker keeps its number while the room knows it, connected or not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
-use sleap_rtc_wire::PeerId;
+use sleap_rtc_wire::{PeerId, Time};
 
 use crate::peer::Peer;
 
@@ -87,13 +87,12 @@ impl Set {
         self.0.iter().zip(&other.0).zip(but).any(|((a, b), but)| a & b & !but != 0)
     }
 
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> {
-        numbers(self.0.iter().copied())
-    }
-
     /// Those who are in both.
     pub(crate) fn both(&self, other: &Self) -> impl Iterator<Item = u32> {
-        numbers(self.0.iter().zip(&other.0).map(|(a, b)| a & b))
+        let words = self.0.iter().zip(&other.0).map(|(a, b)| a & b);
+        (0_u32..).zip(words).filter(|(_, bits)| *bits != 0).flat_map(|(word, bits)| {
+            (0..u64::BITS).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * u64::BITS + bit)
+        })
     }
 }
 
@@ -105,12 +104,6 @@ impl FromIterator<u32> for Set {
     }
 }
 
-fn numbers(words: impl Iterator<Item = u64>) -> impl Iterator<Item = u32> {
-    (0_u32..).zip(words).filter(|(_, bits)| *bits != 0).flat_map(|(word, bits)| {
-        (0..u64::BITS).filter(move |bit| bits >> bit & 1 == 1).map(move |bit| word * u64::BITS + bit)
-    })
-}
-
 fn place(number: u32) -> (usize, u64) {
     ((number / u64::BITS) as usize, 1 << (number % u64::BITS))
 }
@@ -118,22 +111,39 @@ fn place(number: u32) -> (usize, u64) {
 /// Every worker that the room knows and that takes part in claims.
 #[derive(Debug, Default)]
 pub(crate) struct Pool {
-    workers: BTreeMap<PeerId, (u32, Work)>,
+    workers: BTreeMap<PeerId, Worker>,
     names: Vec<Option<PeerId>>,
     /// Numbers that nobody has.
     spare: Vec<u32>,
     sets: [Set; KINDS],
+    /// When busy workers will be free at the latest, by their own word.
+    ends: BTreeSet<(Time, u32)>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Worker {
+    number: u32,
+    work: Work,
+    /// Among the ends, if it is.
+    free_at: Option<Time>,
 }
 
 impl Pool {
-    /// What a worker does from now on; answers its number.
-    pub(crate) fn set(&mut self, worker: &PeerId, work: Work) -> u32 {
-        if let Some((number, before)) = self.workers.get_mut(worker) {
-            let (number, before) = (*number, std::mem::replace(before, work));
-            self.sets[before as usize].remove(number);
-            self.sets[work as usize].insert(number);
-            return number;
+    /// What a worker does from now on, and until when at the latest if it is busy and says so; answers its number.
+    pub(crate) fn set(&mut self, worker: &PeerId, work: Work, free_at: Option<Time>) -> u32 {
+        let before = self.workers.get(worker).copied();
+        let number = before.map_or_else(|| self.new_number(worker), |before| before.number);
+        if let Some(before) = before {
+            self.take_out(before);
         }
+        let free_at = free_at.filter(|_| work == Work::Busy);
+        self.workers.insert(worker.clone(), Worker { number, work, free_at });
+        self.sets[work as usize].insert(number);
+        self.ends.extend(free_at.map(|at| (at, number)));
+        number
+    }
+
+    fn new_number(&mut self, worker: &PeerId) -> u32 {
         let number = self.spare.pop().unwrap_or_else(|| {
             self.names.push(None);
             self.names.len() as u32 - 1
@@ -141,24 +151,34 @@ impl Pool {
         if let Some(name) = self.names.get_mut(number as usize) {
             *name = Some(worker.clone());
         }
-        self.workers.insert(worker.clone(), (number, work));
-        self.sets[work as usize].insert(number);
         number
+    }
+
+    fn take_out(&mut self, worker: Worker) {
+        self.sets[worker.work as usize].remove(worker.number);
+        if let Some(at) = worker.free_at {
+            self.ends.remove(&(at, worker.number));
+        }
     }
 
     /// The room does not know the worker any more; answers the number that it had.
     pub(crate) fn remove(&mut self, worker: &PeerId) -> Option<u32> {
-        let (number, work) = self.workers.remove(worker)?;
-        self.sets[work as usize].remove(number);
-        if let Some(name) = self.names.get_mut(number as usize) {
+        let worker = self.workers.remove(worker)?;
+        self.take_out(worker);
+        if let Some(name) = self.names.get_mut(worker.number as usize) {
             *name = None;
         }
-        self.spare.push(number);
-        Some(number)
+        self.spare.push(worker.number);
+        Some(worker.number)
+    }
+
+    /// Busy workers that will be free after this moment, and then at the latest, the first one first.
+    pub(crate) fn ends(&self, now: Time) -> impl Iterator<Item = (Time, u32)> {
+        self.ends.range((now.plus_ms(1), 0)..).copied()
     }
 
     pub(crate) fn number(&self, worker: &PeerId) -> Option<u32> {
-        self.workers.get(worker).map(|(number, _)| *number)
+        self.workers.get(worker).map(|worker| worker.number)
     }
 
     pub(crate) fn name(&self, number: u32) -> Option<&PeerId> {

@@ -171,7 +171,7 @@ impl Room {
     pub(crate) fn settle_work(&mut self, joined: Joined) {
         let Some(peer) = self.presence.get_mut(joined).filter(|peer| peer.is_bookable()) else { return };
         let work = Work::of(peer);
-        peer.number = Some(self.pool.set(&peer.id, work));
+        peer.number = Some(self.pool.set(&peer.id, work, peer.free_at()));
         self.line.is_stale |= work == Work::Free;
         self.line.has_news = true;
     }

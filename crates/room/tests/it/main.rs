@@ -5,6 +5,7 @@
 mod claims;
 mod desk;
 mod discovery;
+mod estimate;
 mod held;
 mod index;
 mod law;
