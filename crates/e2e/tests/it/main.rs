@@ -3,6 +3,7 @@
 //! | variable | what |
 //! |---|---|
 //! | `SLEAP_RTC_TEST_TRAINER` | a `sleap-nn`: the tests of the real trainer run, which else say that they were skipped |
+//! | `SLEAP_RTC_TEST_PYTHON` | a Python with `examples/pytest/requirements.txt`: the tests of the pytest example run |
 //! | `CI` | nothing may be skipped |
 //! | `SLEAP_RTC_E2E_PROGRAM` | the `sleap-rtc` to test, instead of the one that cargo has built |
 //! | `SLEAP_RTC_E2E_LOG` | the programs' log level; what they say is printed if a test fails |
@@ -13,10 +14,12 @@
 
 mod bad_input;
 mod demo;
+mod from_the_original;
 mod gpus;
 mod house;
 mod main_job;
 mod original_path;
+mod people;
 mod race;
 mod real;
 mod secrets;

@@ -14,13 +14,13 @@ use crate::house::House;
 use crate::house::wait::PATIENCE;
 
 /// A client of the original design, in the room.
-struct Seed {
+pub(crate) struct Seed {
     id: String,
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
 }
 
 impl Seed {
-    async fn join(house: &House) -> Self {
+    pub(crate) async fn join(house: &House) -> Self {
         let url = format!("{}/anonymous-signin", house.http());
         let signed_in: Value = ureq::post(&url).send_empty().unwrap().body_mut().read_json().unwrap();
         let id = signed_in["username"].as_str().unwrap().to_owned();
@@ -41,7 +41,7 @@ impl Seed {
     }
 
     /// The next frame, which must be of this type.
-    async fn next(&mut self, kind: &str) -> Value {
+    pub(crate) async fn next(&mut self, kind: &str) -> Value {
         let frame = self.frame().await;
         assert_eq!(frame["type"], kind, "{frame}");
         frame
@@ -56,8 +56,15 @@ impl Seed {
         }
     }
 
+    /// Every worker, whatever it does.
+    pub(crate) async fn workers(&mut self) -> Vec<Value> {
+        let filters = json!({"role": "worker"});
+        self.send(json!({"type": "discover_peers", "from_peer_id": self.id, "filters": filters})).await;
+        self.next("peer_list").await["peers"].as_array().unwrap().clone()
+    }
+
     /// The frame that the original's `find_available_workers` sends, as it stands.
-    async fn available_workers(&mut self) -> Vec<Value> {
+    pub(crate) async fn available_workers(&mut self) -> Vec<Value> {
         let filters = json!({
             "role": "worker", "tags": ["sleap-rtc", "training-worker"],
             "properties": {"gpu_memory_mb": {"$gte": 0}, "status": "available"},
@@ -67,11 +74,11 @@ impl Seed {
         list["peers"].as_array().unwrap().clone()
     }
 
-    async fn say(&mut self, to: &str, payload: Value) {
+    pub(crate) async fn say(&mut self, to: &str, payload: Value) {
         self.send(json!({"type": "peer_message", "from_peer_id": self.id, "to_peer_id": to, "payload": payload})).await;
     }
 
-    async fn request(&mut self, to: &str, job: &str) {
+    pub(crate) async fn request(&mut self, to: &str, job: &str) {
         self.say(
             to,
             json!({
@@ -84,7 +91,7 @@ impl Seed {
     }
 
     /// The worker's answer to a request.
-    async fn response(&mut self) -> Value {
+    pub(crate) async fn response(&mut self) -> Value {
         let frame = self.next("peer_message").await;
         assert_eq!(frame["payload"]["app_message_type"], "job_response", "{frame}");
         frame["payload"].clone()
