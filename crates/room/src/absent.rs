@@ -16,6 +16,7 @@ use crate::claims::Tell;
 use crate::discovery::{WORKER, seconds};
 use crate::peer::Peer;
 use crate::pool::Work;
+use crate::slot::Reach;
 use crate::workers::means;
 use crate::{Room, RoomConfig};
 
@@ -142,7 +143,6 @@ impl Room {
         let Some(missing) = self.absent.get(worker) else { return };
         let number = self.pool.set(worker, Work::Absent, None);
         self.line.match_worker(number, |filters| means(filters, &missing.metadata));
-        self.line.has_news = true;
     }
 
     /// A worker is here again, or somebody else has its name.
@@ -165,7 +165,6 @@ impl Room {
     pub(crate) fn forget_worker(&mut self, worker: &PeerId) {
         self.not_missed(worker);
         self.leave_pool(worker);
-        self.line.changed();
         self.write_worker(worker.clone());
     }
 
@@ -178,7 +177,7 @@ impl Room {
                 self.forget_worker(&worker);
             } else {
                 self.absent.insert(worker.clone(), missing, &self.config, now);
-                self.claims.set_lost(&worker);
+                self.claims.set_reach(&worker, Reach::Lost);
                 self.line.changed();
             }
         }

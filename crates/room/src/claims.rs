@@ -9,7 +9,7 @@ use sleap_rtc_wire::{ClaimId, Code, ConnId, PeerId, Time, ToPeer};
 use crate::line::{Client, Place};
 use crate::peer::Peer;
 use crate::peers::Joined;
-use crate::slot::Slot;
+use crate::slot::{Reach, Slot};
 use crate::{Fact, Room};
 
 /// Who hears that a claim ended.
@@ -111,7 +111,7 @@ impl Room {
     /// A worker's connection is gone: nobody can come to use its claim, but a running job goes on.
     pub(crate) fn worker_is_away(&mut self, worker: &PeerId) {
         match self.claims.slot(worker).map(Slot::is_used) {
-            Some(true) => self.claims.set_away(worker, true),
+            Some(true) => self.claims.set_reach(worker, Reach::Away),
             Some(false) => self.end_claim(worker, EndReason::Lost, Tell::Client),
             None => {}
         }

@@ -2,7 +2,7 @@
 
 use sleap_rtc_wire::filter::Rank;
 use sleap_rtc_wire::signal::{Discover, PeerEntry};
-use sleap_rtc_wire::{Filters, ToPeer, limits};
+use sleap_rtc_wire::{Filters, Time, ToPeer, limits};
 
 use crate::Room;
 use crate::index::Candidates;
@@ -15,11 +15,14 @@ const ANSWER: usize = limits::FRAME - 4096;
 /// What is counted for the keys and times of one peer's entry, which take less, bytes.
 const ENTRY: usize = 200;
 
+/// How long it is told that a worker had been missed, ms.
+const CAME_BACK_MS: u64 = 600_000;
+
 /// The role whose peers can be booked.
 pub(crate) const WORKER: &str = "worker";
 
 impl Room {
-    pub(crate) fn discover(&mut self, joined: Joined, discover: &Discover) {
+    pub(crate) fn discover(&mut self, joined: Joined, discover: &Discover, now: Time) {
         if !self.speaks_as(joined, &discover.from_peer_id, None) {
             return;
         }
@@ -30,7 +33,7 @@ impl Room {
             room_left = left.unwrap_or(0);
             left.is_some()
         };
-        let peers: Vec<PeerEntry> = found.into_iter().take_while(fits).map(entry).collect();
+        let peers: Vec<PeerEntry> = found.into_iter().take_while(fits).map(|peer| entry(peer, now)).collect();
         let Some(asker) = self.presence.get(joined) else { return };
         let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
         let total = (count < meant).then_some(meant);
@@ -121,13 +124,13 @@ impl<'a> Search<'a, '_> {
     }
 }
 
-fn entry(peer: &Peer) -> PeerEntry {
+fn entry(peer: &Peer, now: Time) -> PeerEntry {
     PeerEntry {
         peer_id: peer.id.clone(),
         role: peer.role.clone(),
         metadata: peer.shown_metadata().clone(),
         connected_at: seconds(peer.connected_at),
-        was_silent_ms: None,
+        was_silent_ms: peer.was_silent_ms.filter(|_| now.since(peer.connected_at) < CAME_BACK_MS),
     }
 }
 
@@ -137,6 +140,6 @@ fn weight(peer: &Peer) -> usize {
 }
 
 /// Unix seconds with a fraction, as old programs write times.
-pub(crate) fn seconds(time: sleap_rtc_wire::Time) -> f64 {
+pub(crate) fn seconds(time: Time) -> f64 {
     time.0 as f64 / 1000.0
 }

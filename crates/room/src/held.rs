@@ -11,7 +11,7 @@ use crate::claims::Tell;
 use crate::discovery::WORKER;
 use crate::line::Place;
 use crate::presence::Joined;
-use crate::slot::{Slot, claim_id};
+use crate::slot::{Reach, Slot, claim_id};
 
 impl Room {
     /// Ends the claim that the room knows on this worker if the worker does not hold it any more. Done before the worker is
@@ -91,7 +91,7 @@ impl Room {
     }
 
     fn go_on(&mut self, worker: &PeerId, held: &HeldClaim, now: Time) {
-        self.claims.set_away(worker, false);
+        self.claims.set_reach(worker, Reach::Here);
         if held.state == HeldState::Used && self.claims.slot(worker).is_some_and(|slot| !slot.is_used()) {
             self.claims.set_used(worker, since(held, now));
             self.reindex(worker);

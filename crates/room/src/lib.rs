@@ -22,7 +22,6 @@ mod expected;
 mod held;
 mod index;
 mod input;
-#[cfg(debug_assertions)]
 mod invariants;
 mod joining;
 mod lifetime;

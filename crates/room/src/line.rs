@@ -205,13 +205,36 @@ impl Line {
 
     /// Which filters a worker matches from now on.
     pub(crate) fn match_worker(&mut self, number: u32, matches: impl Fn(&Filters) -> bool) {
+        let mut has_changed = false;
         for group in self.groups.values_mut() {
-            if matches(&group.filters) {
+            let is_match = matches(&group.filters);
+            if is_match == group.matching.has(number) {
+                continue;
+            }
+            has_changed = true;
+            if is_match {
                 group.matching.insert(number);
             } else {
                 group.matching.remove(number);
             }
         }
+        if has_changed {
+            self.changed();
+        }
+    }
+
+    /// Whether the other orders tell of exactly the claims that wait.
+    pub(crate) fn is_filed(&self) -> bool {
+        let deadlines = self.entries.iter().map(|(place, entry)| (entry.deadline(), *place));
+        let seats = self.entries.iter().map(|(place, entry)| (entry.seat_due, *place));
+        let in_groups: usize = self.groups.values().map(|group| group.places.len()).sum();
+        let of_members: usize = self.by_member.values().map(BTreeSet::len).sum();
+        deadlines.collect::<BTreeSet<_>>() == self.deadlines
+            && seats.collect::<BTreeSet<_>>() == self.seats
+            && in_groups == self.entries.len()
+            && of_members == self.entries.len()
+            && self.groups.values().all(|group| !group.places.is_empty())
+            && self.groups.len() == self.by_filters.len()
     }
 
     pub(crate) fn next_deadline(&self) -> Option<Time> {

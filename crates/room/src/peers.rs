@@ -129,6 +129,13 @@ impl Presence {
         Some(peer)
     }
 
+    /// The end of this connection too is the end of the peer: only where that rule is broken on purpose.
+    pub(crate) fn also_of(&mut self, conn: Option<ConnId>, joined: Joined) {
+        if let Some(conn) = conn {
+            self.by_conn.insert(conn, joined);
+        }
+    }
+
     /// What a peer says of itself from now on.
     pub(crate) fn set_metadata(&mut self, joined: Joined, metadata: Metadata) {
         let Some(peer) = self.peers.get_mut(&joined) else { return };

@@ -181,6 +181,16 @@ impl Pool {
         self.workers.get(worker).map(|worker| worker.number)
     }
 
+    /// Whether these are the workers that it knows, and what they do, and that it knows nothing else.
+    pub(crate) fn is_exactly(&self, all: &BTreeMap<&PeerId, Work>) -> bool {
+        let known = self.workers.iter().map(|(id, worker)| (id, worker.work));
+        let ends = self.workers.values().filter_map(|worker| Some((worker.free_at?, worker.number)));
+        known.eq(all.iter().map(|(worker, work)| (*worker, *work)))
+            && self.workers.values().all(|worker| self.sets[worker.work as usize].has(worker.number))
+            && self.sets.iter().map(|set| set.shared(set) as usize).sum::<usize>() == self.workers.len()
+            && ends.collect::<BTreeSet<_>>() == self.ends
+    }
+
     pub(crate) fn name(&self, number: u32) -> Option<&PeerId> {
         self.names.get(number as usize)?.as_ref()
     }

@@ -48,6 +48,9 @@ impl Room {
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
         self.take_over_held(joined, held, now);
         self.client_is_back(joined);
+        if mutation::on(Mutation::CleanUpByPeerId) {
+            self.presence.also_of(earlier.as_ref().map(|earlier| earlier.conn), joined);
+        }
         if let Some(earlier) = earlier {
             self.move_places(&earlier, joined, now);
         }

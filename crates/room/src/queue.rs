@@ -14,11 +14,11 @@ pub(crate) struct Waiting<'a> {
 
 /// The order in which those who wait are served: who asked first. `usage` tells how many claims a member holds; with it and the
 /// time, shares between members are decided here and nowhere else.
-pub(crate) fn order<'a>(
-    mut waiting: Vec<Waiting<'a>>,
+pub(crate) fn order(
+    mut waiting: Vec<Waiting<'_>>,
     _usage: impl Fn(&MemberId) -> usize,
     _now: Time,
-) -> Vec<Waiting<'a>> {
+) -> Vec<Waiting<'_>> {
     waiting.sort_unstable_by_key(|waiting| waiting.place);
     if mutation::on(Mutation::LastComeFirst) {
         waiting.reverse();

@@ -60,24 +60,42 @@ impl Outlook {
 
     fn text(&self, reason: Reason) -> String {
         let Self { wanted, free, open, .. } = *self;
-        let Workers { matching, draining, held, silent, .. } = self.workers;
+        let Workers { matching, busy, draining, held, silent } = self.workers;
+        let is_one = matching == 1 && wanted == 1;
         match reason {
             Reason::Recovering => "the server has restarted and waits for its workers".to_owned(),
             Reason::TooManyClaims => {
                 format!("{open} claims open and {wanted} asked for, at most {} are allowed", limits::OPEN_CLAIMS)
             }
-            Reason::Silent if wanted == 1 => format!("{silent} workers match, none of them is connected"),
+            Reason::Silent if wanted == 1 && silent == 1 => "the one worker that matches is silent".to_owned(),
+            Reason::Silent if matching == 0 => format!("{silent} workers that match are silent, none is connected"),
             Reason::Silent => {
-                format!("{matching} connected workers match and {silent} silent ones, {wanted} are asked for")
+                format!("{} and {silent} that {} silent, {wanted} are asked for", connected(matching), are(silent))
             }
             Reason::NoMatchingWorker if matching == 0 => "no connected worker matches".to_owned(),
-            Reason::NoMatchingWorker => format!("{matching} connected workers match, {wanted} are asked for"),
+            Reason::NoMatchingWorker => format!("{}, {wanted} are asked for", connected(matching)),
+            Reason::BehindOthers if free == 1 => "a worker that matches is free, others wait for it".to_owned(),
             Reason::BehindOthers => format!("{free} workers that match are free, others wait for them"),
-            Reason::Draining => format!("of {matching} workers that match {draining} take no more work"),
-            Reason::Held => format!("of {matching} workers that match {held} are kept by their owners"),
-            _ if wanted == 1 && matching == 1 => "the one worker that matches is busy".to_owned(),
-            _ if wanted == 1 => format!("all {matching} workers that match are busy"),
-            _ => format!("{free} of the {matching} workers that match are free, {wanted} are asked for"),
+            Reason::Draining if is_one => "the one worker that matches takes no more work".to_owned(),
+            Reason::Draining if draining == 1 => format!("1 of {matching} workers that match takes no more work"),
+            Reason::Draining => format!("{draining} of {matching} workers that match take no more work"),
+            Reason::Held if is_one => "the one worker that matches is kept by its owner".to_owned(),
+            Reason::Held if held == 1 => format!("1 of {matching} workers that match is kept by its owner"),
+            Reason::Held => format!("{held} of {matching} workers that match are kept by their owners"),
+            _ if is_one => "the one worker that matches is busy".to_owned(),
+            _ if wanted == 1 && busy == matching => format!("all {matching} workers that match are busy"),
+            _ if wanted == 1 => {
+                format!("{busy} of {matching} workers that match {} busy, the others take no work", are(busy))
+            }
+            _ => format!("{free} of the {matching} workers that match {} free, {wanted} are asked for", are(free)),
         }
     }
+}
+
+fn are(count: u32) -> &'static str {
+    if count == 1 { "is" } else { "are" }
+}
+
+fn connected(matching: u32) -> String {
+    if matching == 1 { "1 connected worker matches".to_owned() } else { format!("{matching} connected workers match") }
 }

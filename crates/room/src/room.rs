@@ -121,7 +121,8 @@ impl Room {
         }
         let recovered = self.recovery.as_ref().map(Recovery::ends_at);
         let line = [self.line.next_deadline(), self.line.next_seat(), self.line_round()];
-        let workers = [recovered, self.absent.next_due(), self.expected.next_retry()];
+        let workers =
+            [recovered, self.absent.next_due(), self.expected.next_retry().filter(|_| !self.lifetime.is_removing())];
         let others = [self.claims.next_deadline(), self.presence.next_ping(), self.lifetime_timeout()];
         line.into_iter().chain(workers).chain(others).flatten().min()
     }
@@ -189,7 +190,7 @@ impl Room {
             return self.not_in_room(conn, &frame);
         };
         match frame {
-            FromPeer::DiscoverPeers(discover) => self.discover(joined, &discover),
+            FromPeer::DiscoverPeers(discover) => self.discover(joined, &discover, now),
             FromPeer::UpdateMetadata(update) => self.update_metadata(joined, update),
             FromPeer::Relay(relay) => self.relay(joined, relay),
             FromPeer::Claim(claim) => self.claim(joined, claim, now),

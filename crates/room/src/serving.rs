@@ -18,7 +18,7 @@ use crate::workers::means;
 use crate::{Fact, Room};
 
 /// A claim in line and the workers that it gets.
-struct Booking {
+pub(crate) struct Booking {
     place: Place,
     workers: Vec<Joined>,
 }
@@ -47,7 +47,7 @@ impl Room {
     }
 
     /// Who gets whom.
-    fn plan(&self, now: Time) -> Vec<Booking> {
+    pub(crate) fn plan(&self, now: Time) -> Vec<Booking> {
         let mut left = self.pool.all(Work::Free).clone();
         let mut bookings = Vec::new();
         if self.line.is_empty() || left.is_empty() {
@@ -172,7 +172,8 @@ impl Room {
         let Some(peer) = self.presence.get_mut(joined).filter(|peer| peer.is_bookable()) else { return };
         let work = Work::of(peer);
         peer.number = Some(self.pool.set(&peer.id, work, peer.free_at()));
-        self.line.is_stale |= work == Work::Free;
+        // A worker that will not be free any more may be what others kept a free one for.
+        self.line.is_stale |= work != Work::Busy;
         self.line.has_news = true;
     }
 
@@ -190,7 +191,6 @@ impl Room {
     pub(crate) fn leave_pool(&mut self, worker: &PeerId) {
         if let Some(number) = self.pool.remove(worker) {
             self.line.match_worker(number, |_| false);
-            self.line.has_news = true;
         }
     }
 }

@@ -21,10 +21,7 @@ pub(crate) struct Slot {
     pub(crate) granted_here: bool,
     pub(crate) worker_member: MemberId,
     used: bool,
-    /// The worker's connection is gone.
-    away: bool,
-    /// And has been for so long that the job may be tried elsewhere.
-    lost: bool,
+    reach: Reach,
     /// When its client's connection, gone by now, has been gone for too long.
     client_until: Option<Time>,
     shown: Vec<(&'static str, Value)>,
@@ -45,8 +42,7 @@ impl Slot {
             granted_here,
             worker_member,
             used: false,
-            away: false,
-            lost: false,
+            reach: Reach::Here,
             client_until: None,
             shown: vec![("status", Value::from("reserved"))],
         }
@@ -57,11 +53,11 @@ impl Slot {
     }
 
     pub(crate) fn is_away(&self) -> bool {
-        self.away
+        self.reach != Reach::Here
     }
 
     pub(crate) fn is_lost(&self) -> bool {
-        self.lost
+        self.reach == Reach::Lost
     }
 
     /// The client came: a job runs since then.
@@ -85,6 +81,16 @@ impl Slot {
         (!self.used && !mutation::on(Mutation::LeaseNotEnded))
             .then(|| self.client_until.map_or(lease, |until| until.min(lease)))
     }
+}
+
+/// Where the worker of a claim is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Here,
+    /// Its connection is gone.
+    Away,
+    /// And has been for so long that the job may be tried elsewhere.
+    Lost,
 }
 
 /// All claims of a room.
@@ -121,7 +127,7 @@ impl Claims {
 
     /// The claims of a member that count against its limit: what others say of it does not, nor what a lost worker keeps.
     pub(crate) fn open(&self, member: &MemberId) -> usize {
-        self.of_member(member).filter(|(_, slot)| slot.granted_here && !slot.lost).count()
+        self.of_member(member).filter(|(_, slot)| slot.granted_here && !slot.is_lost()).count()
     }
 
     /// Workers that are away with a running job.
@@ -164,16 +170,16 @@ impl Claims {
                 self.by_member.remove(member);
             }
         }
-        self.away -= usize::from(slot.away);
+        self.away -= usize::from(slot.is_away());
         Some(slot)
     }
 
     /// Changes a claim's state and keeps its deadline true.
     fn change(&mut self, worker: &PeerId, change: impl FnOnce(&mut Slot)) {
         let Some(slot) = self.slots.get_mut(worker) else { return };
-        let (before, was_away) = (slot.deadline(), slot.away);
+        let (before, was_away) = (slot.deadline(), slot.is_away());
         change(slot);
-        self.away = self.away - usize::from(was_away) + usize::from(slot.away);
+        self.away = self.away - usize::from(was_away) + usize::from(slot.is_away());
         let after = slot.deadline();
         if before != after {
             if let Some(at) = before {
@@ -189,13 +195,8 @@ impl Claims {
         self.change(worker, |slot| slot.set_used(since));
     }
 
-    pub(crate) fn set_away(&mut self, worker: &PeerId, away: bool) {
-        self.change(worker, |slot| (slot.away, slot.lost) = (away, false));
-    }
-
-    /// A worker that is away is lost.
-    pub(crate) fn set_lost(&mut self, worker: &PeerId) {
-        self.change(worker, |slot| slot.lost = slot.away);
+    pub(crate) fn set_reach(&mut self, worker: &PeerId, reach: Reach) {
+        self.change(worker, |slot| slot.reach = reach);
     }
 
     /// The request by whose name its client knows the claim.
@@ -215,6 +216,11 @@ impl Claims {
     /// The worker of a claim whose time is over, if any.
     pub(crate) fn due(&self, now: Time) -> Option<PeerId> {
         self.deadlines.first().filter(|(at, _)| *at <= now).map(|(_, worker)| worker.clone())
+    }
+
+    pub(crate) fn deadlines_are_true(&self) -> bool {
+        let own = self.slots.iter().filter_map(|(worker, slot)| Some((slot.deadline()?, worker.clone())));
+        own.collect::<BTreeSet<_>>() == self.deadlines
     }
 
     #[cfg(debug_assertions)]

@@ -181,7 +181,7 @@ fn workers_that_are_not_available_or_know_no_claims_are_never_granted() {
         desk.put(says(c1, FromPeer::Claim(claim("r1")))),
         [refusal_with(
             Reason::Draining,
-            "of 1 workers that match 1 take no more work",
+            "the one worker that matches takes no more work",
             Workers { matching: 1, draining: 1, ..Workers::default() },
             c1,
         )],
@@ -192,7 +192,7 @@ fn workers_that_are_not_available_or_know_no_claims_are_never_granted() {
 fn several_workers_are_granted_together_or_not_at_all() {
     let (mut desk, c1, _) = pair();
     let two = Claim { count: 2, ..claim("r1") };
-    let text = "1 connected workers match, 2 are asked for";
+    let text = "1 connected worker matches, 2 are asked for";
     assert_effects(
         desk.put(says(c1, FromPeer::Claim(two.clone()))),
         [refusal(c1, Reason::NoMatchingWorker, text, 1, 0)],

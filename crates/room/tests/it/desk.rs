@@ -260,6 +260,15 @@ pub(crate) fn worker(name: &str) -> Register {
     Register { features: vec![CLAIMS.to_owned()], ..plain(name, "worker", json!({"status": "available"})) }
 }
 
+/// A worker that takes part in claims and says this of itself.
+pub(crate) fn plain_worker(name: &str, properties: Value) -> Register {
+    Register { features: vec![CLAIMS.to_owned()], ..plain(name, "worker", properties) }
+}
+
+pub(crate) fn worker_that_is(name: &str, status: &str) -> Register {
+    plain_worker(name, json!({"status": status}))
+}
+
 pub(crate) fn client(name: &str) -> Register {
     Register { features: vec![CLAIMS.to_owned()], ..plain(name, "client", json!({})) }
 }
@@ -309,6 +318,11 @@ pub(crate) fn claim(request_id: &str) -> Claim {
         count: 1,
         seat: None,
     }
+}
+
+/// A claim that waits for an hour.
+pub(crate) fn patient(request_id: &str) -> Claim {
+    Claim { wait_ms: HOUR, ..claim(request_id) }
 }
 
 pub(crate) fn uses(conn: ConnId, claim_id: &ClaimId) -> Input {

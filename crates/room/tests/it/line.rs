@@ -1,7 +1,10 @@
-//! Claims that wait.
+//! Claims that wait: in which order they are served, what they are told, how they end.
 
-use sleap_rtc_wire::ConnId;
-use sleap_rtc_wire::claim::{Claim, Reason};
+use serde_json::json;
+use sleap_rtc_room::{Call, Input, RoomConfig};
+use sleap_rtc_wire::claim::{Claim, EndReason, Reason, Seat, Withdraw};
+use sleap_rtc_wire::record::RoomKind;
+use sleap_rtc_wire::{Code, ConnId, Filters, FromPeer, ToPeer, limits};
 
 use crate::desk::*;
 
@@ -23,19 +26,405 @@ fn who_asked_first_is_served_first() {
 }
 
 #[test]
+fn a_worker_that_comes_or_becomes_free_in_any_way_is_given_to_those_who_wait() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    let first = desk.claimed(c1, claim("r1")).claim_id;
+    desk.waits(c2, patient("r2"));
+    // It gives the claim back.
+    let second = claims(&desk.go(releases(c1, &first)), c2).remove(0).claim_id;
+    // Its lease ends.
+    desk.waits(c1, patient("r3"));
+    desk.wait(30_000);
+    assert_eq!(claims(&desk.go(Input::Tick), c1).len(), 1);
+    assert_eq!(refused(desk.go(releases(c2, &second)), c2), Code::ClaimNotFound);
+    // A worker comes.
+    desk.waits(c2, patient("r4"));
+    assert_eq!(claims(&desk.go(registers(conn(2), keyed("w2"), worker("w2"))), c2).len(), 1);
+    // A worker says that it is free again.
+    let w3 = desk.enter(conn(3), "w3", plain_worker("w3", json!({"status": "maintenance"})));
+    desk.waits(c2, patient("r5"));
+    assert_eq!(claims(&desk.go(says(w3, status("w3", "available"))), c2).len(), 1);
+    // A worker matches now.
+    desk.worker("w4", 4);
+    desk.waits(c1, Claim { filters: filters(json!({"gpu": 1})), ..patient("r6") });
+    let update = FromPeer::UpdateMetadata(update("w4", json!({"properties": {"gpu": 1}})));
+    assert_eq!(claims(&desk.go(says(conn(4), update)), c1).len(), 1);
+    let _ = w1;
+}
+
+#[test]
 fn a_claim_that_does_not_wait_overtakes_nobody() {
     let (mut desk, [w1]) = room(["w1"]);
     let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
     let held = desk.claimed(c1, claim("r1")).claim_id;
     desk.waits(c2, Claim { count: 2, ..patient("r2") });
     desk.go(frees(w1, &held));
-    // Nobody keeps a worker for a claim that cannot be served at all: one worker is connected, two are asked for.
+    // Nobody keeps a worker for what cannot be had at all: one worker is connected, two are asked for.
     let held = desk.claimed(c3, claim("r3")).claim_id;
-    let w2 = desk.worker("w2", 2);
+    desk.worker("w2", 2);
     let refused = desk.refused(c3, claim("r4"));
     assert_eq!((refused.reason, refused.workers.matching, refused.workers.busy), (Reason::BehindOthers, 2, 1));
     assert_eq!(claims(&desk.go(frees(w1, &held)), c2).len(), 2);
-    let _ = w2;
+}
+
+#[test]
+fn several_workers_are_kept_until_they_are_enough_and_given_back_when_they_never_will_be() {
+    let (mut desk, [w1, w2]) = room(["w1", "w2"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    let held = desk.claimed(c1, claim("r1")).claim_id;
+    desk.waits(c2, Claim { count: 2, ..patient("r2") });
+    let behind = desk.waits(c3, patient("r3"));
+    assert_eq!((behind.place, behind.reason), (2, Reason::BehindOthers));
+    // The busy one takes no more work, so the pair will never be: the free one goes to the next in line.
+    assert_eq!(claims(&desk.go(says(w1, status("w1", "draining"))), c3).len(), 1);
+    let _ = (w2, held);
+}
+
+#[test]
+fn what_others_cannot_use_is_not_kept_from_those_behind() {
+    let mut desk = Desk::new();
+    desk.enter(conn(1), "small", plain_worker("small", json!({"status": "available", "gpu": 8})));
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    let big = Claim { filters: filters(json!({"gpu": {"$gte": 24}})), ..patient("r1") };
+    assert_eq!(desk.waits(c1, big).reason, Reason::NoMatchingWorker);
+    desk.claimed(c2, patient("r2"));
+}
+
+#[test]
+fn places_count_those_who_wait_for_the_same_workers() {
+    let mut desk = Desk::new();
+    for (name, n, gpu) in [("a", 1, 8), ("b", 2, 24)] {
+        desk.enter(conn(n), name, plain_worker(name, json!({"status": "busy", "gpu": gpu})));
+    }
+    let c1 = desk.client("c1", 11);
+    let mut place = |request: &str, filter: serde_json::Value| {
+        desk.waits(c1, Claim { filters: filters(filter), ..patient(request) }).place
+    };
+    assert_eq!(place("r1", json!({"gpu": {"$lt": 10}})), 1);
+    assert_eq!(place("r2", json!({"gpu": {"$gt": 10}})), 1, "these two share no worker");
+    assert_eq!(place("r3", json!({})), 3);
+    assert_eq!(place("r4", json!({"gpu": {"$lt": 10}})), 3, "behind r1 and r3");
+}
+
+#[test]
+fn those_who_wait_are_told_what_is_new_at_most_once_a_second() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    desk.claimed(c1, claim("r1"));
+    desk.waits(c2, patient("r2"));
+    desk.waits(c3, patient("r3"));
+    desk.wait(2_000);
+    assert_eq!(notices(&desk.go(Input::Tick), c3), [], "nothing is new");
+    desk.wait(1_000);
+    let frames = desk.go(says(c2, FromPeer::Withdraw(Withdraw { request_id: "r2".to_owned() })));
+    let told = notices(&frames, c3);
+    assert_eq!((frames.len(), told[0].place, &told[0].seat), (1, 1, &None));
+
+    // Several things happen within the next second: one word of it, when that is over.
+    desk.wait(10);
+    desk.go(says(w1, status("w1", "draining")));
+    assert_eq!(notices(&desk.go(registers(conn(2), keyed("w2"), worker_that_is("w2", "busy"))), c3), []);
+    assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(4_000)));
+    desk.wait(990);
+    let told = notices(&desk.go(Input::Tick), c3);
+    let workers = told[0].workers;
+    assert_eq!((told.len(), told[0].reason), (1, Reason::AllMatchingBusy));
+    assert_eq!((workers.matching, workers.busy, workers.draining), (2, 1, 1));
+}
+
+#[test]
+fn a_wait_ends_with_the_reason_for_waiting() {
+    let (mut desk, [_]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    desk.claimed(c1, Claim { lease_ms: 120_000, ..claim("r1") });
+    desk.waits(c2, Claim { wait_ms: 60_000, ..claim("r2") });
+    desk.wait(59_999);
+    assert_eq!(desk.go(Input::Tick).iter().filter(|(conn, _)| *conn == c2).count(), 0);
+    desk.wait(1);
+    let frames: Vec<_> = desk.go(Input::Tick).into_iter().filter(|(conn, _)| *conn == c2).collect();
+    let (_, ToPeer::ClaimRefused(refused)) = only(frames) else { panic!("not refused") };
+    assert_eq!((refused.code, refused.reason, refused.workers.busy), (Code::NoFreeWorker, Reason::AllMatchingBusy, 1));
+    assert_eq!(desk.room.stats().waiting, 0);
+}
+
+#[test]
+fn a_wait_is_bounded() {
+    let (mut desk, [_]) = room(["w1"]);
+    let c1 = desk.client("c1", 11);
+    desk.waits(c1, Claim { wait_ms: u64::MAX, filters: filters(json!({"gpu": 1})), ..claim("r1") });
+    desk.wait(limits::WAIT_MS);
+    let frames: Vec<_> = desk.go(Input::Tick).into_iter().filter(|(conn, _)| *conn == c1).collect();
+    assert!(matches!(frames.last(), Some((_, ToPeer::ClaimRefused(_)))), "{frames:?}");
+}
+
+#[test]
+fn who_withdraws_hears_nothing_and_is_given_nothing() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    let held = desk.claimed(c1, claim("r1")).claim_id;
+    desk.waits(c2, patient("r2"));
+    let withdraw = |request_id: &str| FromPeer::Withdraw(Withdraw { request_id: request_id.to_owned() });
+    desk.go(says(c3, withdraw("r2")));
+    assert_eq!(desk.room.stats().waiting, 1, "nobody withdraws for another");
+    assert_eq!(desk.go(says(c2, withdraw("r2"))), []);
+    assert_eq!(desk.room.stats().waiting, 0);
+    assert_eq!(claims(&desk.go(frees(w1, &held)), c2), []);
+}
+
+#[test]
+fn a_member_over_its_limit_waits_and_keeps_nothing_from_others() {
+    let mut desk = Desk::new();
+    let (c1, c2) = (desk.client("c1", 101), desk.client("c2", 102));
+    for n in 0..10 {
+        desk.worker(&format!("w{n}"), n);
+    }
+    let held: Vec<_> = (0..8).map(|n| desk.claimed(c1, claim(&format!("r{n}")))).collect();
+    let waiting = desk.waits(c1, patient("r8"));
+    assert_eq!((waiting.reason, waiting.workers.matching, waiting.workers.busy), (Reason::TooManyClaims, 10, 8));
+    desk.claimed(c2, claim("r20"));
+    let claimed = claims(&desk.go(releases(c1, &held[0].claim_id)), c1);
+    assert_eq!(claimed[0].request_id, "r8");
+}
+
+#[test]
+fn the_line_is_bounded_for_a_member_and_for_the_room() {
+    let mut desk = Desk::new();
+    let mut asked = 0;
+    for n in 0..=limits::LINE / limits::WAITING_CLAIMS {
+        let client = desk.client(&format!("c{n}"), 1000 + n as u64);
+        for _ in 0..limits::WAITING_CLAIMS.min(limits::LINE - asked) {
+            desk.waits(client, patient(&format!("r{asked}")));
+            asked += 1;
+        }
+        let refused = desk.refused(client, patient("r5000"));
+        assert_eq!((refused.code, refused.reason), (Code::RateLimited, Reason::LineFull));
+        let full = if asked < limits::LINE {
+            "32 claims of this member wait, at most 32 are allowed"
+        } else {
+            "1000 claims wait in this room, at most 1000 are allowed"
+        };
+        assert_eq!(refused.message, full);
+    }
+    // Who need not wait is served all the same.
+    desk.enter(conn(1), "w1", plain_worker("w1", json!({"status": "available", "gpu": 1})));
+    assert_eq!(desk.room.stats().leased, 1, "the first in line has it");
+    desk.enter(conn(2), "w2", plain_worker("w2", json!({"status": "maintenance"})));
+}
+
+#[test]
+fn a_lost_client_keeps_its_place_for_a_moment_and_takes_it_up_again() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    let held = desk.claimed(c1, claim("r1")).claim_id;
+    desk.waits(c2, patient("r2"));
+    desk.waits(c3, patient("r3"));
+    desk.go(closes(c2));
+    // Nothing is given to somebody who is not there.
+    let held = claims(&desk.go(frees(w1, &held)), c3).remove(0).claim_id;
+    desk.wait(4_999);
+    let c2 = desk.client("c2", 14);
+    // By another name, as the program counts its requests anew.
+    let again = desk.waits(c2, Claim { request_id: "r1".to_owned(), ..patient("r2") });
+    assert_eq!((again.place, again.request_id.as_str()), (1, "r1"));
+    desk.wait(5_000);
+    assert_eq!(desk.room.stats().waiting, 1);
+    assert_eq!(claims(&desk.go(frees(w1, &held)), c2).len(), 1);
+}
+
+#[test]
+fn a_client_that_stays_away_gives_its_place_up() {
+    let (mut desk, [_]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    desk.claimed(c1, claim("r1"));
+    desk.waits(c2, patient("r2"));
+    desk.go(closes(c2));
+    assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(1_000)), "the next word to those in line");
+    // It comes back, and does not ask again.
+    desk.client("c2", 14);
+    desk.wait(5_000);
+    assert_eq!(notices(&desk.go(Input::Tick), conn(14)), []);
+    assert_eq!(desk.room.stats().waiting, 0);
+}
+
+#[test]
+fn the_same_job_never_stands_in_line_twice() {
+    let (mut desk, [_]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    desk.claimed(c1, claim("r1"));
+    desk.waits(c2, patient("r2"));
+    desk.wait(10);
+    desk.waits(c1, patient("r3"));
+    let again = desk.waits(c2, patient("r2"));
+    assert_eq!((again.place, desk.room.stats().waiting), (1, 2));
+    // The same member's other program takes the place over, and the first is told.
+    let other = desk.enter(conn(15), "c2", client("c2b"));
+    let frames = desk.go(says(other, FromPeer::Claim(patient("r2"))));
+    assert_eq!(notices(&frames, other)[0].place, 1);
+    let told = frames.iter().find(|(conn, _)| *conn == c2);
+    let Some((_, ToPeer::ClaimRefused(refused))) = told else { panic!("{frames:?}") };
+    assert_eq!((refused.code, refused.reason), (Code::Conflict, Reason::JobRuns));
+    assert_eq!(desk.room.stats().waiting, 2);
+}
+
+#[test]
+fn who_was_served_while_its_line_was_cut_hears_of_it_when_it_asks_again() {
+    let (mut desk, [_]) = room(["w1"]);
+    let c1 = desk.client("c1", 11);
+    let first = desk.claimed(c1, patient("r1"));
+    desk.go(closes(c1));
+    let c1 = desk.client("c1", 12);
+    let again = desk.claimed(c1, Claim { request_id: "r7".to_owned(), ..patient("r1") });
+    assert_eq!((&again.claim_id, again.request_id.as_str()), (&first.claim_id, "r7"));
+}
+
+#[test]
+fn of_several_claims_one_ended_meanwhile_all_or_none() {
+    let (mut desk, [w1, _]) = room(["w1", "w2"]);
+    let c1 = desk.client("c1", 11);
+    let two = Claim { count: 2, ..patient("r1") };
+    assert_eq!(claims(&desk.go(says(c1, FromPeer::Claim(two.clone()))), c1).len(), 2);
+    desk.go(closes(c1));
+    desk.go(closes(w1));
+    let c1 = desk.client("c1", 12);
+    assert_eq!(desk.waits(c1, two).reason, Reason::Silent);
+    assert_eq!(desk.room.stats().leased, 0, "what is left is given back, for all come together");
+    assert_eq!(claims(&desk.go(registers(conn(3), keyed("w1"), worker("w1"))), c1).len(), 2);
+}
+
+#[test]
+fn a_deleted_client_gives_up_its_places_and_its_leases() {
+    let (mut desk, [_]) = room(["w1"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    desk.claimed(c1, claim("r1"));
+    desk.waits(c2, patient("r2"));
+    desk.waits(c3, patient("r3"));
+    desk.go(calls(1, Call::DeletePeer(peer("c2"))));
+    let frames = desk.go(says(c1, FromPeer::Leave));
+    assert_eq!(claims(&frames, c3).len(), 1);
+}
+
+#[test]
+fn a_removed_room_tells_those_who_wait() {
+    let (mut desk, [_]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    desk.claimed(c1, claim("r1"));
+    desk.waits(c2, patient("r2"));
+    let frames = desk.go(calls(1, Call::Delete));
+    let (_, ToPeer::ClaimRefused(refused)) = &frames[0] else { panic!("{frames:?}") };
+    assert_eq!((frames[0].0, refused.code), (c2, Code::RoomNotFound));
+    assert_eq!(frames[1], (c1, ended("c1-1", EndReason::RoomRemoved)));
+    assert_eq!(desk.room.next_timeout(), None);
+}
+
+#[test]
+fn a_seat_is_fresh_every_five_minutes_and_brings_the_place_back_over_a_restart() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+    let used = desk.claimed(c1, claim("r1")).claim_id;
+    desk.go(uses(w1, &used));
+    desk.waits(c2, patient("r2"));
+    desk.wait(1);
+    let later = desk.waits(c1, patient("r3")).seat.unwrap();
+    desk.wait(299_999);
+    let fresh = notices(&desk.go(Input::Tick), c2).into_iter().find_map(|told| told.seat).unwrap();
+    assert_eq!((fresh.asked_at, fresh.until), (START, desk.now.plus_ms(600_000)));
+
+    desk.restart(RoomConfig::default());
+    let (c1, c2) = (desk.client("c1", 21), desk.client("c2", 22));
+    desk.waits(c1, Claim { seat: Some(later), ..patient("r3") });
+    assert_eq!(desk.waits(c2, Claim { seat: Some(fresh), ..patient("r2") }).place, 1);
+    desk.wait(1_000);
+    assert_eq!(notices(&desk.go(Input::Tick), c1)[0].place, 2);
+}
+
+#[test]
+fn a_seat_that_is_not_good_is_as_good_as_none() {
+    let seat_of = |desk: &mut Desk, request: &str| {
+        let c1 = desk.client("c1", 11);
+        desk.waits(c1, patient(request)).seat.unwrap()
+    };
+    let (mut desk, []) = room([]);
+    let seat = seat_of(&mut desk, "r1");
+    let other_job = seat_of(&mut desk, "r9");
+    let config = RoomConfig { line_key: [7; 32], ..RoomConfig::default() };
+    let mut other_key = Desk::with(record(RoomKind::Named), config);
+    let foreign = seat_of(&mut other_key, "r1");
+    let earlier = Seat { asked_at: sleap_rtc_wire::Time(START.0 - 1), ..seat.clone() };
+    let longer = Seat { until: seat.until.plus_ms(1), ..seat.clone() };
+    let nonsense = Seat { proof: "x".repeat(64), ..seat.clone() };
+    let tries = [
+        (seat.clone(), 10, 1),
+        (seat.clone(), 600_000, 1),
+        (seat, 600_001, 2),
+        (other_job, 10, 2),
+        (foreign, 10, 2),
+        (earlier, 10, 2),
+        (longer, 10, 2),
+        (nonsense, 10, 2),
+    ];
+    for (seat, late, place) in tries {
+        let mut desk = Desk::new();
+        desk.now = START.plus_ms(late);
+        let (c1, c2) = (desk.client("c1", 11), desk.client("c2", 12));
+        desk.waits(c2, patient("r2"));
+        let waiting = desk.waits(c1, Claim { seat: Some(seat.clone()), ..patient("r1") });
+        assert_eq!(waiting.place, place, "{seat:?} {late}");
+    }
+}
+
+#[test]
+fn an_estimate_is_the_end_of_the_job_that_makes_room() {
+    let mut desk = Desk::new();
+    let at = |seconds: u64| START.unix_seconds() + seconds;
+    for (name, n, free_at) in [("a", 1, Some(600)), ("b", 2, Some(300)), ("c", 3, None)] {
+        let properties = json!({"status": "busy", "free_at": free_at.map(at)});
+        desk.enter(conn(n), name, plain_worker(name, properties));
+    }
+    let c1 = desk.client("c1", 11);
+    let mut estimate = |request: &str, count: u32| desk.waits(c1, Claim { count, ..patient(request) }).estimate_ms;
+    assert_eq!(estimate("r1", 1), Some(300_000));
+    assert_eq!(estimate("r2", 1), Some(600_000));
+    assert_eq!(estimate("r3", 1), None, "nobody says when a third one is free");
+    // A later epoch moves it a little: that is no news. By more: it is.
+    desk.wait(1_000);
+    let moved = |seconds: u64| FromPeer::UpdateMetadata(update("b", json!({"properties": {"free_at": at(seconds)}})));
+    assert_eq!(notices(&desk.go(says(conn(2), moved(305))), c1), []);
+    desk.wait(1_000);
+    let told = notices(&desk.go(says(conn(2), moved(400))), c1);
+    assert_eq!(told.iter().map(|told| told.estimate_ms).collect::<Vec<_>>(), [Some(398_000)]);
+}
+
+#[test]
+fn a_worker_does_not_wait_for_itself() {
+    let mut desk = Desk::new();
+    let both = desk.worker("w1", 1);
+    let waiting = desk.waits(both, patient("r1"));
+    assert_eq!((waiting.reason, waiting.workers.matching), (Reason::NoMatchingWorker, 0));
+    let frames = desk.go(registers(conn(2), keyed("w2"), worker("w2")));
+    assert_eq!(claims(&frames, both)[0].worker, peer("w2"));
+}
+
+#[test]
+fn a_room_with_somebody_in_line_stays_loaded() {
+    let mut desk = Desk::new();
+    let c1 = desk.client("c1", 1);
+    desk.waits(c1, patient("r1"));
+    desk.go(closes(c1));
+    assert!(!desk.room.may_unload());
+    desk.wait(5_000);
+    desk.go(Input::Tick);
+    assert!(desk.room.may_unload());
+}
+
+#[test]
+fn filters_that_are_written_differently_are_the_same_line() {
+    let (mut desk, []) = room([]);
+    let c1 = desk.client("c1", 1);
+    let of = |text: &str| serde_json::from_str::<Filters>(text).unwrap();
+    desk.waits(c1, Claim { filters: of(r#"{"gpu": 1, "role": "worker"}"#), ..patient("r1") });
+    let second = Claim { filters: of(r#"{"role":"worker","gpu":1}"#), ..patient("r2") };
+    assert_eq!(desk.waits(c1, second).place, 2);
 }
 
 fn room<const N: usize>(names: [&str; N]) -> (Desk, [ConnId; N]) {
@@ -46,8 +435,4 @@ fn room<const N: usize>(names: [&str; N]) -> (Desk, [ConnId; N]) {
         desk.worker(name, n)
     });
     (desk, conns)
-}
-
-fn patient(request_id: &str) -> Claim {
-    Claim { wait_ms: 3_600_000, ..claim(request_id) }
 }

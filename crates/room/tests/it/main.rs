@@ -13,5 +13,6 @@ mod lifetime;
 mod line;
 mod presence;
 mod random;
+mod reasons;
 mod relay;
 mod store;

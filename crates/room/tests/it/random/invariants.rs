@@ -36,6 +36,7 @@ pub(super) fn invariant_no_claim_outlives_its_lease(program: &Program, now: Time
 impl World {
     /// Looks at the room through a discovery, as everybody does.
     pub(crate) fn check(&mut self) {
+        assert_eq!(self.room.violations(self.now), [""; 0]);
         let timeout = self.room.next_timeout();
         assert!(timeout.is_none_or(|at| at > self.now), "the room wants to be woken in the past");
         for program in &self.programs {
@@ -103,7 +104,8 @@ impl World {
             }
         }
         let before = self.last_fence;
-        self.claim(0, 1, 60_000);
+        let claim = self.new_claim(None);
+        self.claim(0, claim);
         while !self.writes.is_empty() {
             self.store(true);
         }

@@ -33,6 +33,15 @@ impl Seen {
             "shown busy",
             "shown reserved",
             "conflict",
+            "waiting",
+            "served",
+            "withdrawn",
+            "left",
+            "recovering",
+            "behind others",
+            "silent",
+            "held",
+            "job runs",
             "error",
         ];
         premises.into_iter().map(|what| (what, self.0.get(what).copied().unwrap_or(0))).collect()

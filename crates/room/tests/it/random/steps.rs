@@ -25,7 +25,17 @@ pub(crate) enum Step {
         client: usize,
         count: u32,
         lease_ms: u64,
+        wait_ms: u64,
+        /// A job of few, so that some are asked for again; `None`: one that nobody has asked for.
+        job: Option<u64>,
+        attempt: u32,
     },
+    Withdraw {
+        client: usize,
+        nth: usize,
+    },
+    /// A peer goes for good.
+    Leave(usize),
     Release {
         client: usize,
         nth: usize,
@@ -52,16 +62,16 @@ pub(crate) enum Step {
 pub(crate) fn step() -> impl Strategy<Value = Step> {
     let peer = || 0..PEERS;
     let client = || 0..CLIENTS;
-    let status =
-        prop_oneof![4 => Just("available"), 1 => Just("busy"), 1 => Just("reserved"), 1 => Just("maintenance")];
+    let status = prop_oneof![4 => Just("available"), 1 => Just("busy"), 1 => Just("reserved"), 1 => Just("maintenance"), 1 => Just("draining")];
     prop_oneof![
         8 => peer().prop_map(Step::Connect),
         2 => peer().prop_map(Step::Again),
         2 => peer().prop_map(Step::Lose),
         1 => peer().prop_map(Step::CloseStale),
         1 => WORKERS.prop_map(Step::Kill),
-        10 => (client(), prop_oneof![6 => Just(1_u32), 1 => 2..4_u32], 0..200_000_u64)
-            .prop_map(|(client, count, lease_ms)| Step::Claim { client, count, lease_ms }),
+        10 => claim(),
+        3 => (client(), 0..2_usize).prop_map(|(client, nth)| Step::Withdraw { client, nth }),
+        1 => peer().prop_map(Step::Leave),
         2 => (client(), 0..3_usize).prop_map(|(client, nth)| Step::Release { client, nth }),
         6 => WORKERS.prop_map(Step::Use),
         3 => WORKERS.prop_map(Step::Free),
@@ -76,4 +86,20 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Extend),
         1 => peer().prop_map(Step::DeletePeer),
     ]
+}
+
+fn claim() -> impl Strategy<Value = Step> {
+    let count = prop_oneof![6 => Just(1_u32), 1 => 2..4_u32];
+    let wait_ms = prop_oneof![1 => Just(0_u64), 2 => 0..8_000_000_u64];
+    let job = prop_oneof![1 => Just(None), 2 => (0..4_u64).prop_map(Some)];
+    (0..CLIENTS, count, 0..200_000_u64, wait_ms, job, 1..4_u32).prop_map(
+        |(client, count, lease_ms, wait_ms, job, attempt)| Step::Claim {
+            client,
+            count,
+            lease_ms,
+            wait_ms,
+            job,
+            attempt,
+        },
+    )
 }

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::json;
 use sleap_rtc_room::{Call, CloseReason, Effect, Input, Room, RoomConfig, Ticket};
-use sleap_rtc_wire::claim::{Claim, ClaimGranted, EndReason, HeldClaim, HeldState};
+use sleap_rtc_wire::claim::{Claim, ClaimGranted, ClaimWaiting, EndReason, HeldClaim, HeldState, Reason, Withdraw};
 use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, WorkerRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{ClaimId, ConnId, Fence, FromPeer, PeerId, Time, ToPeer};
+use sleap_rtc_wire::{ClaimId, ConnId, Fence, FromPeer, JobId, PeerId, Time, ToPeer};
 
 use super::invariants::{
     invariant_fences_grow, invariant_nothing_is_granted_before_the_epoch_is_committed, invariant_one_claim_a_worker,
@@ -29,6 +29,8 @@ pub(super) struct Program {
     pub(super) held: Option<(ClaimGranted, bool)>,
     /// A client: the claims it was given.
     pub(super) claims: BTreeSet<ClaimId>,
+    /// A client: the requests that were told to wait on this connection.
+    pub(super) waiting: BTreeSet<String>,
 }
 
 pub(crate) struct World {
@@ -95,7 +97,19 @@ impl World {
                 self.programs[n].held = None;
                 "available".clone_into(&mut self.programs[n].status);
             }
-            Step::Claim { client, count, lease_ms } => self.claim(client, count, lease_ms),
+            Step::Claim { client, count, lease_ms, wait_ms, job, attempt } => {
+                let claim = self.new_claim(job);
+                self.claim(client, Claim { count, lease_ms, wait_ms, attempt, ..claim });
+            }
+            Step::Withdraw { client, nth } => {
+                let waiting = self.programs[client].waiting.iter().nth(nth).cloned();
+                if let (Some(conn), Some(request_id)) = (self.speaker(client), waiting) {
+                    self.seen.saw("withdrawn");
+                    self.programs[client].waiting.remove(&request_id);
+                    self.put(says(conn, FromPeer::Withdraw(Withdraw { request_id })));
+                }
+            }
+            Step::Leave(n) => self.leave(n),
             Step::Release { client, nth } => {
                 let claim = self.programs[client].claims.iter().nth(nth).cloned();
                 if let (Some(conn), Some(claim)) = (self.speaker(client), claim) {
@@ -145,6 +159,7 @@ impl World {
         let conn = ConnId { n: self.last_conn, ..ConnId::default() };
         self.stale.extend(self.programs[n].conn.replace(conn));
         self.open.insert(conn);
+        self.programs[n].waiting.clear();
         self.register(n, conn);
     }
 
@@ -184,17 +199,34 @@ impl World {
 
     fn lose(&mut self, n: usize) {
         self.programs[n].registered = None;
+        self.programs[n].waiting.clear();
         if let Some(conn) = self.programs[n].conn.take() {
             self.open.remove(&conn);
             self.put(Input::Closed { conn });
         }
     }
 
-    pub(super) fn claim(&mut self, client: usize, count: u32, lease_ms: u64) {
-        let Some(conn) = self.speaker(client) else { return };
+    /// A claim of one worker for one of few jobs, or for a new one.
+    pub(super) fn new_claim(&mut self, job: Option<u64>) -> Claim {
         self.last_request += 1;
-        let claim = Claim { count, lease_ms, ..desk::claim(&format!("r{}", self.last_request)) };
-        self.put(says(conn, FromPeer::Claim(claim)));
+        let claim = desk::claim(&format!("r{}", self.last_request));
+        let job_id = job.map(|job| JobId::new(&format!("again-{job}")).unwrap());
+        Claim { job_id: job_id.unwrap_or_else(|| claim.job_id.clone()), ..claim }
+    }
+
+    pub(super) fn claim(&mut self, client: usize, claim: Claim) {
+        if let Some(conn) = self.speaker(client) {
+            self.put(says(conn, FromPeer::Claim(claim)));
+        }
+    }
+
+    fn leave(&mut self, n: usize) {
+        let Some(conn) = self.speaker(n) else { return };
+        self.seen.saw("left");
+        self.programs[n].held = None;
+        "available".clone_into(&mut self.programs[n].status);
+        self.put(says(conn, FromPeer::Leave));
+        self.lose(n);
     }
 
     fn use_claim(&mut self, n: usize) {
@@ -283,6 +315,7 @@ impl World {
         self.stale.clear();
         for program in &mut self.programs {
             (program.conn, program.registered) = (None, None);
+            program.waiting.clear();
         }
         let workers = self.workers.values().cloned().collect();
         self.room = Room::load(self.stored.clone(), workers, RoomConfig::default(), self.now);
@@ -334,10 +367,17 @@ impl World {
             }
             ToPeer::ClaimGranted(grant) => self.hear_granted(n, grant),
             ToPeer::Claimed(claimed) => {
+                if self.programs[n].waiting.remove(&claimed.request_id) {
+                    self.seen.saw("served");
+                }
                 self.programs[n].claims.insert(claimed.claim_id);
             }
+            ToPeer::ClaimWaiting(waiting) => self.hear_waiting(n, waiting),
             ToPeer::ClaimEnded(ended) => self.hear_ended(n, &ended.claim_id, ended.reason),
-            ToPeer::ClaimRefused(_) => self.seen.saw("refused"),
+            ToPeer::ClaimRefused(refused) => {
+                self.seen.saw(if refused.reason == Reason::JobRuns { "job runs" } else { "refused" });
+                self.programs[n].waiting.remove(&refused.request_id);
+            }
             ToPeer::Error(_) => self.seen.saw("error"),
             ToPeer::MetadataUpdated { metadata, .. } if n != LIAR => {
                 let shown = metadata.property("status").and_then(serde_json::Value::as_str);
@@ -345,6 +385,20 @@ impl World {
             }
             _ => {}
         }
+    }
+
+    fn hear_waiting(&mut self, n: usize, waiting: ClaimWaiting) {
+        self.seen.saw(match waiting.reason {
+            Reason::Recovering => "recovering",
+            Reason::BehindOthers => "behind others",
+            Reason::TooManyClaims => "too many claims",
+            Reason::Silent => "silent",
+            Reason::Held => "held",
+            Reason::Draining => "draining",
+            _ => "waiting",
+        });
+        assert!(waiting.place >= 1 && waiting.workers.busy <= waiting.workers.matching);
+        self.programs[n].waiting.insert(waiting.request_id);
     }
 
     fn hear_granted(&mut self, n: usize, grant: ClaimGranted) {
@@ -371,6 +425,11 @@ impl World {
             return;
         }
         let (_, used) = self.programs[n].held.take().unwrap();
+        if used && reason == EndReason::Superseded {
+            // It cancels the run, and says when it is done.
+            self.seen.saw("superseded run");
+            return "busy".clone_into(&mut self.programs[n].status);
+        }
         assert!(!used, "only the worker ends a used claim, but {claim} ended: {reason:?}");
         self.forget_busy(n);
     }
