@@ -10,7 +10,7 @@ use crate::Room;
 use crate::claims::Tell;
 use crate::discovery::WORKER;
 use crate::line::Place;
-use crate::presence::Joined;
+use crate::peers::Joined;
 use crate::slot::{Reach, Slot, claim_id};
 
 impl Room {

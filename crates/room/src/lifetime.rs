@@ -7,7 +7,7 @@ use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
 use sleap_rtc_wire::{Code, PeerId, Time};
 
 use crate::claims::Tell;
-use crate::presence::Joined;
+use crate::peers::Joined;
 use crate::{Answer, CallId, CloseReason, Effect, Room, Ticket};
 
 /// What an extension adds at least, ms: the two hours of the deployed server.

@@ -18,7 +18,7 @@ pub(crate) struct Peer {
     pub(crate) role: String,
     /// Takes part in claims.
     pub(crate) claims: bool,
-    /// What it says of itself. Changed through [`crate::presence::Presence`], which keeps the index true.
+    /// What it says of itself. Changed through [`crate::peers::Presence`], which keeps the index true.
     pub(crate) metadata: Metadata,
     pub(crate) connected_at: Time,
     /// What it is called in the sets of the pool, if it can be booked.

@@ -7,9 +7,8 @@ use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
 use crate::discovery::WORKER;
 use crate::held::held_claims;
 use crate::line::Client;
-pub(crate) use crate::peer::Peer;
-use crate::peer::Shown;
-pub(crate) use crate::peers::Joined;
+use crate::peer::{Peer, Shown};
+use crate::peers::Joined;
 use crate::{Admission, CloseReason, Effect, Fact, Room};
 
 /// The role that hears nothing it did not ask for.

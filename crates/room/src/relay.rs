@@ -3,7 +3,7 @@
 use sleap_rtc_wire::signal::{Relay, RelayKind};
 use sleap_rtc_wire::{Code, ToPeer, limits};
 
-use crate::presence::Joined;
+use crate::peers::Joined;
 use crate::{Fact, Room};
 
 impl Room {

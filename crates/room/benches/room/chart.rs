@@ -9,7 +9,7 @@ const HEIGHT: f64 = 460.0;
 /// Where the axes are: left, right, top, bottom.
 const FRAME: (f64, f64, f64, f64) = (60.0, 520.0, 30.0, 410.0);
 /// The lowest and the highest power of ten, µs.
-const DECADES: (f64, f64) = (-0.5, 3.0);
+const DECADES: (f64, f64) = (0.0, 4.3);
 const COLOURS: [&str; 10] =
     ["#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f", "#bcbd22", "#17becf"];
 
@@ -45,7 +45,7 @@ pub(crate) fn svg(sizes: &[usize], rows: &[Row]) -> String {
 
 fn axes(text: &mut String, scale: &Scale, sizes: &[usize]) {
     let (left, right, top, bottom) = FRAME;
-    for (decade, label) in [(0, "1 µs"), (1, "10 µs"), (2, "100 µs"), (3, "1 ms")] {
+    for (decade, label) in [(0, "1 µs"), (1, "10 µs"), (2, "100 µs"), (3, "1 ms"), (4, "10 ms")] {
         let y = scale.y(10_f64.powi(decade));
         let _ = writeln!(text, "<line x1=\"{left}\" y1=\"{y:.1}\" x2=\"{right}\" y2=\"{y:.1}\" stroke=\"#ddd\"/>");
         let _ = writeln!(text, "<text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{label}</text>", left - 6.0, y + 4.0);
