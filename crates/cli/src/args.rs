@@ -192,7 +192,8 @@ pub struct TrainArgs {
     /// Leave at once, with exit code 3, if no worker is free.
     #[arg(long, help_heading = "Worker", conflicts_with = "wait")]
     pub no_wait: bool,
-    /// How often to train on another worker after the one that had the job is lost. Only what the last one makes is taken.
+    /// How often to train on another worker after the one that had the job is lost; it waits for that one as --wait says.
+    /// Only what the last one makes is taken.
     #[arg(long, value_name = "N", default_value_t = 0, help_heading = "Worker")]
     pub retry: u32,
     /// Leave when standard input closes, so that a program that started this one never leaves it behind.
@@ -209,6 +210,9 @@ pub struct TrainArgs {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
+    /// Only workers that could take a job now.
+    #[arg(long)]
+    pub free: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub connect: Connect,
@@ -220,6 +224,9 @@ pub struct JobsArgs {
     /// All of them; without it, those that wait or run, and the latest that ended.
     #[arg(long)]
     pub all: bool,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub connect: Connect,
 }
 
 /// `watch`.

@@ -12,7 +12,7 @@ pub enum Exit {
     JobFailed = 1,
     /// The command line is not understood, or a value in it is not possible. Also clap's number.
     Usage = 2,
-    /// Every worker that matches is taken, or none matches.
+    /// Every worker that matches is taken, or none matches: the job waits in line, or never had a worker.
     NoWorker = 3,
     /// The job was cancelled.
     Cancelled = 4,

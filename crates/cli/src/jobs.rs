@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use sleap_rtc_client::jobs::{JobFile, Progress, State, Told, Waiting};
 use sleap_rtc_client::why;
-use sleap_rtc_wire::Time;
+use sleap_rtc_session::pool_client::Found;
 use sleap_rtc_wire::job::{EndState, Phase};
+use sleap_rtc_wire::{Metadata, Time};
 
 use crate::roster::columns;
 use crate::text::{about, clean, duration};
@@ -19,9 +20,40 @@ pub struct Row {
     pub file: JobFile,
     /// How it stands.
     pub state: State,
+    /// What the room says of its worker, where that is something else.
+    seen: Option<String>,
 }
 
 impl Row {
+    /// A job as this machine knows it.
+    pub const fn new(state: State, file: JobFile) -> Self {
+        Self { file, state, seen: None }
+    }
+
+    /// Looks for the worker of a job that runs, as far as is known here.
+    pub fn look(&mut self, found: &Found, now: Time) {
+        let Some(holder) = self.file.holder.as_ref().filter(|_| self.state == State::Running) else { return };
+        let (name, job) = (clean(&holder.worker_name), self.file.job_id.as_str());
+        let here = found.peers.iter().find(|peer| peer.peer_id == holder.worker);
+        let absent = found.absent.iter().find(|worker| worker.peer_id == holder.worker);
+        let text = |metadata: &Metadata, name| metadata.property(name).and_then(Value::as_str).map(str::to_owned);
+        self.seen = match (here, absent) {
+            (Some(peer), _) if text(&peer.metadata, "current_job_id").as_deref() == Some(job) => None,
+            (Some(_), _) => Some(format!("{name} is done with it: sleap-rtc watch {job}")),
+            (None, Some(worker)) => {
+                let seen = Time((worker.seen_at.max(0.0) * 1000.0) as u64);
+                if text(&worker.metadata, "status").as_deref() == Some("lost") {
+                    self.state = State::Lost;
+                    self.file.lost_at = Some(seen);
+                    return;
+                }
+                let silent = duration(Duration::from_millis(now.since(seen)));
+                Some(format!("{name} has been silent for {silent}"))
+            }
+            (None, None) => Some(format!("{name} is not in the room")),
+        };
+    }
+
     /// Whether nothing more will become of it.
     pub const fn is_over(&self) -> bool {
         matches!(self.state, State::Ended(_) | State::Gone)
@@ -57,7 +89,7 @@ pub fn table(rows: &[Row], now: Time) -> Vec<String> {
 
 /// The same for a program, one object a job.
 pub fn to_json(row: &Row) -> Value {
-    let Row { file, state } = row;
+    let Row { file, state, .. } = row;
     let told = match state {
         State::Waiting(waiting) => Some(waiting),
         _ => None,
@@ -76,6 +108,7 @@ pub fn to_json(row: &Row) -> Value {
         "progress": file.progress,
         "end": file.end,
         "folder": file.landed.as_ref().map(|landed| &landed.folder),
+        "seen": row.seen,
         "earlier": file.earlier.iter().map(|holder| clean(&holder.worker_name)).collect::<Vec<_>>(),
     })
 }
@@ -91,7 +124,10 @@ fn reason(row: &Row, now: Time) -> String {
     match &row.state {
         State::Waiting(waiting) => in_line(waiting, now),
         State::Gone => "its program ended while it waited".to_owned(),
-        State::Running => file.progress.map_or_else(String::new, |progress| how_far(progress, now)),
+        State::Running => {
+            let progress = file.progress.map(|progress| how_far(progress, now));
+            progress.into_iter().chain(row.seen.clone()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
+        }
         State::Lost => format!("it may still run there: sleap-rtc watch {}", file.job_id),
         State::Ended(EndState::Completed) => match &file.landed {
             Some(landed) => clean(&landed.folder.display().to_string()).into_owned(),

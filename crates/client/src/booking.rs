@@ -25,8 +25,8 @@ use crate::train::tell;
 /// How often a place that does not change is looked at: other terminals are to see that somebody waits.
 const BEAT: Duration = Duration::from_secs(5);
 
-/// How long a seat is good after it came.
-const SEAT: Duration = Duration::from_millis(600_000);
+/// How long a seat is good after it came: rooms sign them for ten minutes, and send a fresh one after five.
+const SEAT: Duration = Duration::from_mins(10);
 
 /// A worker that is ours for a while.
 pub(crate) struct Booked {

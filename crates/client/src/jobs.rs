@@ -193,11 +193,15 @@ pub fn latest(home: &Home) -> Result<Option<JobFile>, HomeError> {
     Ok(runs.or_else(|| jobs.iter().find(open)).or(jobs.first()).cloned())
 }
 
-/// Removes the oldest files of ended jobs beyond [`KEPT`].
-pub(crate) fn prune(home: &Home) -> Result<(), HomeError> {
-    for job in list(home)?.into_iter().skip(KEPT).filter(|job| job.end.is_some()) {
+/// Removes the oldest files of jobs of which nothing more will become, beyond [`KEPT`].
+pub(crate) fn prune(home: &Home, now: Time) -> Result<(), HomeError> {
+    for job in list(home)?.into_iter().skip(KEPT) {
+        if !matches!(state(home, &job, now), State::Ended(_) | State::Gone) {
+            continue;
+        }
         let path = path(home, &job.job_id, "json");
         fs::remove_file(&path).map_err(io(&path))?;
+        line::forget(home, &job.job_id);
     }
     Ok(())
 }

@@ -84,7 +84,7 @@ pub async fn train(
         never = obey(config, &job_id, &controls) => match never {},
     };
     jobs::forget_wish(&config.home, &job_id);
-    if let Err(error) = jobs::prune(&config.home) {
+    if let Err(error) = jobs::prune(&config.home, Clock::start().now()) {
         tracing::warn!(%error, "old jobs' files could not be removed");
     }
     outcome

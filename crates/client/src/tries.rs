@@ -113,7 +113,7 @@ impl Tries<'_> {
         let Watch { news, job: Job { mut file, fresh, .. }, .. } = watch;
         if fresh && written {
             // The worker never had it.
-            file.end = self.never_ran(&outcome);
+            file.end = Some(self.never_ran(&outcome));
             self.save(&file);
         }
         match outcome {
@@ -153,7 +153,7 @@ impl Tries<'_> {
         let runs = matches!(&booked, Err(TrainError::NoWorker { refused, .. }) if refused.reason == Reason::JobRuns);
         let outcome = booked.map(|_| TrainOutcome::Cancelled { job_id: file.job_id.clone() });
         if lost.is_none() {
-            file.end = self.never_ran(&outcome);
+            file.end = Some(self.never_ran(&outcome));
         }
         if written {
             self.save(&file);
@@ -166,13 +166,13 @@ impl Tries<'_> {
     }
 
     /// How a job ended that no worker has had.
-    fn never_ran(&self, outcome: &Result<TrainOutcome, TrainError>) -> Option<Terminal> {
+    fn never_ran(&self, outcome: &Result<TrainOutcome, TrainError>) -> Terminal {
         let (state, cause) = match outcome {
             Ok(_) => (EndState::Cancelled, "it was given up before a worker had it".to_owned()),
             Err(error) => (EndState::Failed, error.explained().what),
         };
         let ended_at = self.files.clock.now();
-        Some(Terminal { state, stopped_early: false, code: None, cause: Some(cause), exit: None, ended_at })
+        Terminal { state, stopped_early: false, code: None, cause: Some(cause), exit: None, ended_at }
     }
 
     /// The file of a job that is this worker's now.

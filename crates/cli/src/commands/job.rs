@@ -20,7 +20,8 @@ pub(super) async fn run(args: JobArgs, wish: Wish, printer: Printer) -> CliResul
     context.room()?;
     let job = job_id(&args.job)?;
     let config = context.client();
-    let mut wait = Ticker::new(printer, format!("looking for the worker of job {job}"));
+    let verb = if wish == Wish::Stop { "stopping" } else { "cancelling" };
+    let mut wait = Ticker::new(printer, format!("{verb} job {job}"));
     let asked = command(&config, Some(&job), wish);
     tokio::pin!(asked);
     let mut tick = tokio::time::interval(std::time::Duration::from_secs(1));

@@ -35,7 +35,7 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<ExitCode> {
         Command::Identity(IdentityCommand::Cleanup(args)) => identity::cleanup(args, printer).await,
         Command::Server(args) => server::run(args, printer).await,
         Command::Status(args) => status::run(args, printer).await,
-        Command::Jobs(args) => jobs::run(&args, printer),
+        Command::Jobs(args) => jobs::run(args, printer).await,
         Command::Trainer(TrainerCommand::Install(args)) => trainer_install::run(args, printer).await,
         Command::Worker(args) => worker::run(args, printer).await,
         Command::Train(args) => Box::pin(train::run(*args, printer)).await,

@@ -1,6 +1,6 @@
 //! `sleap-rtc status`.
 
-use sleap_rtc_client::status;
+use sleap_rtc_client::{status, workers};
 use sleap_rtc_session::pool_client::Found;
 
 use crate::args::StatusArgs;
@@ -14,7 +14,7 @@ use crate::roster;
 /// Joins the room for a moment and prints who else is there, and who is missed.
 pub(super) async fn run(args: StatusArgs, printer: Printer) -> CliResult<Exit> {
     let context = Context::load(&args.connect)?;
-    let found = look(&context).await?;
+    let found = if args.free { free(&context).await? } else { look(&context).await? };
     if printer.json() {
         for peer in &found.peers {
             printer.event(&roster::to_json(peer));
@@ -27,7 +27,8 @@ pub(super) async fn run(args: StatusArgs, printer: Printer) -> CliResult<Exit> {
     let room = context.settings.room().map_or("the room", |room| room.value.as_str());
     printer.note(&format!("{room} on {}: {}", context.settings.server.value, roster::summary(&found)));
     if found.peers.is_empty() && found.absent.is_empty() {
-        printer.note("Nobody is there. On a GPU machine: sleap-rtc worker --gpu 0");
+        let who = if args.free { "No worker is free" } else { "Nobody is there" };
+        printer.note(&format!("{who}. On a GPU machine: sleap-rtc worker --gpu 0"));
     } else {
         for line in roster::table(&found, now()) {
             printer.result(&line);
@@ -40,4 +41,11 @@ pub(super) async fn run(args: StatusArgs, printer: Printer) -> CliResult<Exit> {
 pub(crate) async fn look(context: &Context) -> CliResult<Found> {
     context.room()?;
     status(&context.client()).await.map_err(|error| client_error(&error))
+}
+
+/// The workers that could take a job now.
+async fn free(context: &Context) -> CliResult<Found> {
+    context.room()?;
+    let peers = workers(&context.client(), None).await.map_err(|error| client_error(&error))?;
+    Ok(Found { total: peers.len(), peers, absent: Vec::new() })
 }

@@ -119,19 +119,16 @@ impl State {
             Some(_) => vec![line("Server", &format!("is back; your place is {} now", told.place))],
             None => Vec::new(),
         };
-        match &mut self.step {
-            // The time counts from the first word.
-            Step::Waiting(before) => {
-                if before.reason == told.reason && told.reason == Reason::Silent {
-                    told.asked = before.asked;
-                    told.missing = std::mem::take(&mut before.missing);
-                }
-                *before = told;
+        // The time counts from the first word.
+        if let Step::Waiting(before) = &mut self.step {
+            if before.reason == told.reason && told.reason == Reason::Silent {
+                told.asked = before.asked;
+                told.missing = std::mem::take(&mut before.missing);
             }
-            _ => {
-                out.push(line("Waiting", &format!("for a worker: place {}, {}", told.place, told.why(now))));
-                self.enter(Step::Waiting(told), now);
-            }
+            *before = told;
+        } else {
+            out.push(line("Waiting", &format!("for a worker: place {}, {}", told.place, told.why(now))));
+            self.enter(Step::Waiting(told), now);
         }
         out
     }

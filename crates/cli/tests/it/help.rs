@@ -288,8 +288,9 @@ fn train() {
           --no-wait                Leave at once, with exit code 3, if no worker is
                                    free
           --retry <N>              How often to train on another worker after the
-                                   one that had the job is lost. Only what the last
-                                   one makes is taken [default: 0]
+                                   one that had the job is lost; it waits for that
+                                   one as --wait says. Only what the last one makes
+                                   is taken [default: 0]
 
     Room:
           --server <URL>       Address of the server, e.g. http://admin-box:8001

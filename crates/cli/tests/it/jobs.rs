@@ -6,6 +6,7 @@ use insta::assert_snapshot;
 use serde_json::{Value, json};
 use sleap_rtc_cli::jobs::{Row, table, to_json};
 use sleap_rtc_client::jobs::{JobFile, State, Waiting};
+use sleap_rtc_session::pool_client::Found;
 use sleap_rtc_wire::Time;
 use sleap_rtc_wire::job::EndState;
 
@@ -51,19 +52,16 @@ fn rows() -> Vec<Row> {
     });
     let trains = json!({"progress": {"phase": "training", "epoch": 12, "epochs": 200, "at": 14_992_000}});
     vec![
-        Row { state: State::Waiting(place), file: waiting },
-        Row { state: State::Gone, file: file("5a1c09d2ab37", &waits(4712)) },
-        Row { state: State::Running, file: file("6b1c09d2ab37", &held(&trains)) },
-        Row { state: State::Lost, file: file("7c1c09d2ab37", &held(&json!({"lost_at": 14_400_000}))) },
-        Row { state: State::Ended(EndState::Completed), file: file("8d1c09d2ab37", &held(&landed)) },
-        Row {
-            state: State::Ended(EndState::Failed),
-            file: file("9e1c", &held(&end("failed", "no \u{1b}[31minstances"))),
-        },
-        Row {
-            state: State::Ended(EndState::Cancelled),
-            file: file("af1c", &end("cancelled", "it was given up before a worker had it")),
-        },
+        Row::new(State::Waiting(place), waiting),
+        Row::new(State::Gone, file("5a1c09d2ab37", &waits(4712))),
+        Row::new(State::Running, file("6b1c09d2ab37", &held(&trains))),
+        Row::new(State::Lost, file("7c1c09d2ab37", &held(&json!({"lost_at": 14_400_000})))),
+        Row::new(State::Ended(EndState::Completed), file("8d1c09d2ab37", &held(&landed))),
+        Row::new(State::Ended(EndState::Failed), file("9e1c", &held(&end("failed", "no \u{1b}[31minstances")))),
+        Row::new(
+            State::Ended(EndState::Cancelled),
+            file("af1c", &end("cancelled", "it was given up before a worker had it")),
+        ),
     ]
 }
 
@@ -82,9 +80,45 @@ fn state_and_reason_are_in_one_row() {
 }
 
 #[test]
+fn the_room_knows_more_of_jobs_that_run() {
+    let here = |status: &str, job: Option<&str>| {
+        let peer = json!({"peer_id": "worker-gpu-box-gpu0-1", "role": "worker", "connected_at": 0.0, "metadata": {"properties":
+            {"status": status, "current_job_id": job}}});
+        Found { peers: vec![serde_json::from_value(peer).expect("a peer")], total: 1, absent: Vec::new() }
+    };
+    let absent = |status: &str| {
+        let worker = json!({"peer_id": "worker-gpu-box-gpu0-1", "seen_at": 14_960.0, "metadata": {"properties": {"status": status}}});
+        Found { absent: vec![serde_json::from_value(worker).expect("a worker")], ..Found::default() }
+    };
+    let looks = [
+        here("busy", Some("6b1c09d2ab37")),
+        here("available", None),
+        absent("silent"),
+        absent("lost"),
+        Found::default(),
+    ];
+    let rows: Vec<Row> = looks
+        .iter()
+        .map(|found| {
+            let mut row = rows().remove(2);
+            row.look(found, NOW);
+            row
+        })
+        .collect();
+    assert_snapshot!(table(&rows, NOW).join("\n"), @r"
+    JOB           STATE    WORKER   LABELS         SINCE       REASON
+    6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago
+    6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago; gpu-box is done with it: sleap-rtc watch 6b1c09d2ab37
+    6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago; gpu-box has been silent for 40 s
+    6b1c09d2ab37  LOST     gpu-box  flies.pkg.slp  40 s        it may still run there: sleap-rtc watch 6b1c09d2ab37
+    6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago; gpu-box is not in the room
+    ");
+}
+
+#[test]
 fn jobs_for_a_program() {
-    assert_snapshot!(to_json(&rows()[0]), @r#"{"attempt":1,"earlier":[],"end":null,"event":"job","folder":null,"job_id":"4f1c09d2ab37","labels":"data/flies.pkg.slp","progress":null,"room":"a7f3d2e1","since_ms":14815000,"state":"WAITING","waiting":{"busy":3,"draining":0,"estimate_ms":2401000,"held":0,"matching":3,"pid":4711,"place":2,"reason":"all_matching_busy","silent":0,"since":14815000,"updated_at":14999000},"worker":null,"worker_name":null}"#);
-    assert_snapshot!(to_json(&rows()[2]), @r#"{"attempt":1,"earlier":[],"end":null,"event":"job","folder":null,"job_id":"6b1c09d2ab37","labels":"data/flies.pkg.slp","progress":{"at":14992000,"epoch":12,"epochs":200,"phase":"training"},"room":"a7f3d2e1","since_ms":0,"state":"RUNNING","waiting":null,"worker":"worker-gpu-box-gpu0-1","worker_name":"gpu-box"}"#);
+    assert_snapshot!(to_json(&rows()[0]), @r#"{"attempt":1,"earlier":[],"end":null,"event":"job","folder":null,"job_id":"4f1c09d2ab37","labels":"data/flies.pkg.slp","progress":null,"room":"a7f3d2e1","seen":null,"since_ms":14815000,"state":"WAITING","waiting":{"busy":3,"draining":0,"estimate_ms":2401000,"held":0,"matching":3,"pid":4711,"place":2,"reason":"all_matching_busy","silent":0,"since":14815000,"updated_at":14999000},"worker":null,"worker_name":null}"#);
+    assert_snapshot!(to_json(&rows()[2]), @r#"{"attempt":1,"earlier":[],"end":null,"event":"job","folder":null,"job_id":"6b1c09d2ab37","labels":"data/flies.pkg.slp","progress":{"at":14992000,"epoch":12,"epochs":200,"phase":"training"},"room":"a7f3d2e1","seen":null,"since_ms":0,"state":"RUNNING","waiting":null,"worker":"worker-gpu-box-gpu0-1","worker_name":"gpu-box"}"#);
 }
 
 #[test]
@@ -142,7 +176,7 @@ fn a_waiting_job_without_its_program_cannot_be_watched_or_cancelled() {
     assert_snapshot!(sandbox.told(&["cancel", "4f1c09d2ab37"]), @r"
     exit 3
     ---
-    looking for the worker of job 4f1c09d2ab37 …
+    cancelling job 4f1c09d2ab37 …
     error: job 4f1c09d2ab37 has never had a worker
     cause: its program ended while it waited in line
     hint: start it again: sleap-rtc train data/flies.pkg.slp

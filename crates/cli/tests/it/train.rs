@@ -114,7 +114,7 @@ fn a_job_that_is_not_known() {
     assert_snapshot!(sandbox.told(&["cancel", "7d3f9a"]), @r"
     exit 13
     ---
-    looking for the worker of job 7d3f9a …
+    cancelling job 7d3f9a …
     error: there is no such job
     cause: no job 7d3f9a is known here
     hint: give the job's id as `sleap-rtc train` printed it, on the machine where it was started

@@ -94,9 +94,8 @@ impl InLine {
     /// The file, which says no more that the job waits once it is saved.
     pub(crate) fn into_file(mut self) -> JobFile {
         self.file.waiting = None;
-        // Free already by the time that it is removed; an empty file that stays does no harm.
         if self.lock.take().is_some() {
-            let _ = fs::remove_file(path(&self.home, &self.file.job_id, "lock"));
+            remove(&self.home, &self.file.job_id, "lock");
         }
         self.file
     }
@@ -148,10 +147,21 @@ pub(crate) fn asked_to_leave(home: &Home, job: &JobId) -> bool {
 
 /// Takes the question back, or the answer for granted.
 pub(crate) fn forget_wish(home: &Home, job: &JobId) {
-    let path = path(home, job, "leave");
+    remove(home, job, "leave");
+}
+
+/// Removes what a program that was killed may have left beside a job's file.
+pub(super) fn forget(home: &Home, job: &JobId) {
+    remove(home, job, "leave");
+    remove(home, job, "lock");
+}
+
+/// Removes an empty file, which does no harm if it stays.
+fn remove(home: &Home, job: &JobId, ending: &str) {
+    let path = path(home, job, ending);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => {
-            tracing::warn!(%error, path = %path.display(), "a question that was answered cannot be removed");
+            tracing::warn!(%error, path = %path.display(), "a file that has served cannot be removed");
         }
         _ => {}
     }

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use sleap_rtc_client::jobs::{self, State};
-use sleap_rtc_client::{Code, Controls, TrainError, TrainEvent, TrainOutcome, attach, command};
+use sleap_rtc_client::{Code, Controls, TrainError, TrainEvent, TrainOutcome, attach, command, workers};
 use sleap_rtc_peer::clock::Clock;
-use sleap_rtc_wire::JobId;
 use sleap_rtc_wire::claim::{ClaimWaiting, Reason};
 use sleap_rtc_wire::job::{EndState, What};
 use sleap_rtc_wire::peer::Wish;
+use sleap_rtc_wire::{Filters, JobId};
 use tokio::sync::mpsc;
 
 use super::rig::{Lab, Training, start};
@@ -182,4 +182,18 @@ async fn a_restart_of_the_server_keeps_the_places() {
     assert!(matches!(first.end().await.unwrap(), TrainOutcome::Trained { .. }));
     assert!(matches!(second.end().await.unwrap(), TrainOutcome::Trained { .. }));
     assert!(matches!(third.end().await.unwrap(), TrainOutcome::Trained { .. }));
+}
+
+#[tokio::test]
+async fn a_client_that_looks_for_a_worker_sees_the_free_ones() {
+    let lab = Lab::new().await;
+    let (_worker, _first) = busy(&lab).await;
+    let _second = TestWorker::join(&lab, "gpu2", Script::leaves(model())).await;
+    let found = async |filters| {
+        let found = workers(&lab.config(), filters).await.unwrap();
+        found.into_iter().map(|worker| worker.peer_id.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(None).await, ["gpu2"]);
+    let all = Filters::parse(serde_json::json!({"role": "worker"})).unwrap();
+    assert_eq!(found(Some(all)).await, ["gpu2", "gpu1"], "the free one first");
 }
