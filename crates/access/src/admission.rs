@@ -107,6 +107,8 @@ pub fn admit(
 pub struct Named {
     /// Whether it is anonymous: whoever signs in anew is somebody else.
     pub anonymous: bool,
+    /// Whether it takes part in claims: then its name is kept for it while it is away.
+    pub claims: bool,
     /// Where it comes from; `None` behind a proxy that is not trusted.
     pub address: Option<IpAddr>,
 }
@@ -115,7 +117,8 @@ pub struct Named {
 /// as somebody else, and comes under its old name before the server knows that the old connection is dead. Nobody who has a key
 /// can lose or take a name this way.
 pub fn may_take_name(holder: Named, newcomer: Named) -> bool {
-    holder.anonymous && newcomer.anonymous && holder.address.is_some() && holder.address == newcomer.address
+    let is_same = holder.address.is_some() && holder.address == newcomer.address;
+    holder.anonymous && !holder.claims && newcomer.anonymous && is_same
 }
 
 fn without_id_token(register: &Register) -> Refusal {

@@ -19,13 +19,15 @@ pub(crate) struct Seated {
     pub(crate) outbox: Arc<Outbox>,
     /// Whether its member is an anonymous identity, which goes with its connections.
     pub(crate) anonymous: bool,
+    /// Whether it takes part in claims.
+    pub(crate) claims: bool,
     /// From where it comes, if that is known.
     pub(crate) address: Option<IpAddr>,
 }
 
 impl Seated {
     fn named(&self) -> Named {
-        Named { anonymous: self.anonymous, address: self.address }
+        Named { anonymous: self.anonymous, claims: self.claims, address: self.address }
     }
 }
 

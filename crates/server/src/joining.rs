@@ -9,7 +9,7 @@ use sleap_rtc_room::Admission;
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId};
+use sleap_rtc_wire::{CLAIMS, Code, ConnId, ErrorFrame, FromPeer, RoomId};
 
 use crate::app::App;
 use crate::effects::Seated;
@@ -63,7 +63,8 @@ impl Knocker<'_> {
         let subject = subject.as_ref().filter(|_| stays.is_some());
         let (room, admitted) = self.admit(subject, &register).await?;
         let anonymous = subject.is_some_and(|subject| subject.kind == IdentityKind::Anonymous);
-        let seated = Seated { outbox: self.outbox.clone(), anonymous, address: self.address };
+        let claims = register.features.iter().any(|feature| feature == CLAIMS);
+        let seated = Seated { outbox: self.outbox.clone(), anonymous, claims, address: self.address };
         let Admitted { member, key, fallback_peer_id } = admitted;
         let admission = Admission { member, key, fallback_peer_id };
         for _ in 0..TRIES {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use sleap_rtc_identity::IdentityError;
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::Time;
@@ -73,10 +74,9 @@ async fn remove_expired_rooms(app: &App, now: Time) -> Result<(), StoreError> {
     let mut after = None;
     loop {
         let page = app.context.store.expired_rooms(now, after.as_ref(), PAGE).await?;
-        for room in &page {
-            if app.registry.remove_expired(&room.room_id, now).await? {
-                app.context.metrics.swept_rooms.add();
-            }
+        let removed = try_join_all(page.iter().map(|room| app.registry.remove_expired(&room.room_id, now))).await?;
+        for _ in removed.into_iter().filter(|removed| *removed) {
+            app.context.metrics.swept_rooms.add();
         }
         if page.len() < PAGE {
             return Ok(());

@@ -100,12 +100,15 @@ fn register() -> Register {
 
 #[test]
 fn an_anonymous_peer_takes_its_name_again_from_its_own_address_and_nobody_else_does() {
-    let here = Named { anonymous: true, address: Some(IpAddr::from([10, 0, 0, 1])) };
+    let here = Named { anonymous: true, claims: false, address: Some(IpAddr::from([10, 0, 0, 1])) };
     let elsewhere = Named { address: Some(IpAddr::from([10, 0, 0, 2])), ..here };
     let unknown = Named { address: None, ..here };
     let keyed = Named { anonymous: false, ..here };
-    assert!(may_take_name(here, here));
-    for (holder, newcomer) in [(here, elsewhere), (elsewhere, here), (unknown, unknown), (keyed, here), (here, keyed)] {
+    let booked = Named { claims: true, ..here };
+    assert!(may_take_name(here, here) && may_take_name(here, booked));
+    for (holder, newcomer) in
+        [(here, elsewhere), (elsewhere, here), (unknown, unknown), (keyed, here), (here, keyed), (booked, here)]
+    {
         assert!(!may_take_name(holder, newcomer), "{holder:?} {newcomer:?}");
     }
 }

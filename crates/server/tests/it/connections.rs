@@ -113,7 +113,8 @@ async fn a_worker_that_signs_in_anew_takes_its_name_from_its_half_open_connectio
     let server = TestServer::start().await;
     let room = server.room().await;
     let (before, after) = (server.anonymous().await, server.anonymous().await);
-    let fields = json!({"peer_id": "gpu1", "role": "worker"});
+    // As deployed ones are: without claims.
+    let fields = json!({"peer_id": "gpu1", "role": "worker", "features": []});
     // Its link is broken, and the server does not know yet.
     let mut half_open = Peer::join_from(&server, &room, &before.id_token, fields.clone(), HERE).await;
     let mut back = Peer::join_from(&server, &room, &after.id_token, fields.clone(), HERE).await;
@@ -135,6 +136,12 @@ async fn a_worker_that_signs_in_anew_takes_its_name_from_its_half_open_connectio
     let theirs = json!({"peer_id": "laptop", "role": "client"});
     socket.send(register(&room, &stranger.id_token, theirs)).await;
     assert_eq!(socket.error().await.0, "FORBIDDEN", "a name with a key behind it");
+    // The name of one that takes part in claims is kept for it while it is away.
+    let booked = json!({"peer_id": "gpu2", "role": "worker"});
+    let mut holder = Peer::join_from(&server, &room, &after.id_token, booked.clone(), HERE).await;
+    socket.send(register(&room, &stranger.id_token, booked)).await;
+    assert_eq!(socket.error().await.0, "FORBIDDEN");
+    assert_eq!(holder.discover(json!({"role": "client"})).await, ["laptop"], "and its connection is not touched");
 }
 
 #[tokio::test]
