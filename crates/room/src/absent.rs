@@ -154,9 +154,9 @@ impl Room {
     }
 
     /// A worker goes for good, or is made to: it is not missed, and what it holds ends.
-    pub(crate) fn worker_is_gone(&mut self, worker: &PeerId) {
+    pub(crate) fn worker_is_gone(&mut self, worker: &PeerId, was_bookable: bool) {
         self.end_claim(worker, EndReason::Lost, Tell::Client);
-        if self.pool.number(worker).is_some() {
+        if was_bookable || self.absent.get(worker).is_some() {
             self.forget_worker(worker);
         }
     }

@@ -76,8 +76,10 @@ impl Room {
     pub(crate) fn workers_written(&mut self, ticket: Ticket, stored: bool, now: Time) -> bool {
         let Some((_, workers)) = self.expected.writing.take_if(|(writing, _)| *writing == ticket) else { return false };
         if !stored {
+            // What has come up meanwhile is the next write, which takes these along.
+            let is_next = !self.expected.unwritten.is_empty();
             self.expected.unwritten.extend(workers);
-            self.expected.retry_at = Some(now.plus_ms(RETRY_MS));
+            self.expected.retry_at = (!is_next).then(|| now.plus_ms(RETRY_MS));
         }
         true
     }

@@ -115,11 +115,12 @@ impl Room {
         if joined.is_none() && !is_missed {
             return self.answer(id, Answer::NoSuchPeer);
         }
-        if let Some(peer) = joined.and_then(|joined| self.drop_peer(joined)) {
-            self.client_is_gone(&peer);
+        let present = joined.and_then(|joined| self.drop_peer(joined));
+        if let Some(peer) = &present {
+            self.client_is_gone(peer);
             self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Deleted });
         }
-        self.worker_is_gone(peer);
+        self.worker_is_gone(peer, present.is_some_and(|peer| peer.is_bookable()));
         if self.presence.is_empty() && self.record.kind == RoomKind::Ephemeral {
             self.lifetime.empty_since = Some(now);
             return self.delete(id, Answer::PeerDeleted { room_removed: true }, now);

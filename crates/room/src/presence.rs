@@ -184,7 +184,7 @@ impl Room {
     pub(crate) fn leave_for_good(&mut self, joined: Joined, now: Time) {
         if let Some(peer) = self.drop_peer(joined) {
             self.client_is_gone(&peer);
-            self.worker_is_gone(&peer.id);
+            self.worker_is_gone(&peer.id, peer.is_bookable());
             self.somebody_left(now);
         }
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod absent;
+mod attempts;
 mod claims;
 mod desk;
 mod discovery;
@@ -14,5 +16,6 @@ mod line;
 mod presence;
 mod random;
 mod reasons;
+mod recovery;
 mod relay;
 mod store;
