@@ -14,6 +14,7 @@
 
 mod bad_input;
 mod demo;
+mod free_at;
 mod from_the_original;
 mod gpus;
 mod house;

@@ -11,7 +11,7 @@ use crate::house::disk::{hashes, names};
 use crate::house::{Desk, Program, Worker};
 
 /// A job of so many epochs of about a second each.
-fn train(laptop: &Desk, epochs: &str) -> Program {
+pub(crate) fn train(laptop: &Desk, epochs: &str) -> Program {
     laptop.bring(&["flies.pkg.slp", "centroid.yaml"]);
     let line = ["--json", "train", "flies.pkg.slp", "--config", "centroid.yaml", "--run-name", "r", "--epochs", epochs];
     laptop.start(&line)
@@ -23,13 +23,13 @@ fn train_in_words(laptop: &Desk, epochs: &str) -> Program {
     laptop.start(&["train", "flies.pkg.slp", "--config", "centroid.yaml", "--run-name", "r", "--epochs", epochs])
 }
 
-const SLOW: [(&str, &str); 1] = [("STANDIN_SLOW_MS", "50")];
+pub(crate) const SLOW: [(&str, &str); 1] = [("STANDIN_SLOW_MS", "50")];
 
 fn job_of(client: &Program) -> String {
     client.event("finding")["job_id"].as_str().expect("an id").to_owned()
 }
 
-fn until_training(client: &Program) -> String {
+pub(crate) fn until_training(client: &Program) -> String {
     client.until("an epoch", |event| event["event"] == "epoch");
     job_of(client)
 }

@@ -75,7 +75,7 @@ fn a_worker_that_is_asked_to_end_finishes_its_job_first() {
     let mut worker = house.worker_with(&SLOW);
     // With `--until-eof` whoever started it waits for nothing; without, SIGTERM lets a job finish.
     worker.kill();
-    until("the room has noticed", || house.workers().is_empty().then_some(()));
+    house.until_status("silent");
     worker.restart(&[]);
     let laptop = house.desk("laptop");
     let client = train(&laptop, "3");
