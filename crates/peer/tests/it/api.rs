@@ -1,7 +1,7 @@
 //! HTTP calls.
 
 use sleap_rtc_peer::api::{Api, ApiError};
-use sleap_rtc_wire::http::{CreateRoom, Deleted};
+use sleap_rtc_wire::http::{CleanUp, CreateRoom, Deleted};
 use sleap_rtc_wire::{Code, RoomId};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -19,6 +19,9 @@ async fn the_key_signs_in_and_owns_what_it_makes() {
     assert!(who.is_valid());
     let room = api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
     assert_eq!(room.name.as_deref(), Some("pool"));
+    let listed = api.rooms(&who.id_token).await.unwrap().rooms;
+    assert_eq!(listed.iter().map(|room| &room.room_id).collect::<Vec<_>>(), [&room.room_id]);
+    assert_eq!(api.room(&who.id_token, &room.room_id).await.unwrap().token, Some(room.token));
     assert_eq!(api.extend_room(&who.id_token, &room.room_id).await.unwrap().room_id, room.room_id);
     api.delete_room(&who.id_token, &room.room_id).await.unwrap();
     let error = api.post::<Deleted>("/create-room", Some("not a token"), &CreateRoom::default()).await.unwrap_err();
@@ -26,6 +29,21 @@ async fn the_key_signs_in_and_owns_what_it_makes() {
     let error = api.extend_room(&who.id_token, &RoomId::new("nowhere").unwrap()).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { status: 404, code: Code::RoomNotFound, .. }), "{error:?}");
     assert!(!error.is_transient());
+}
+
+#[tokio::test]
+async fn an_anonymous_user_is_cleaned_up_unless_it_owns_a_room() {
+    let server = TestServer::start().await;
+    let api = server.api();
+    let (user, owner) = (api.sign_in_anonymously().await.unwrap(), api.sign_in_anonymously().await.unwrap());
+    let room = api.create_room(&owner.id_token, &CreateRoom::default()).await.unwrap();
+    let who = Installation::new().sign_in(&api).await;
+    let wanted = CleanUp { older_than: 0, dry_run: false };
+    let cleaned = api.clean_up(&who.id_token, &wanted).await.unwrap();
+    assert_eq!((cleaned.users, cleaned.deleted, cleaned.kept_owners), (vec![user.username], 1, 1));
+    api.delete_room(&owner.id_token, &room.room_id).await.unwrap();
+    let error = api.create_room(&owner.id_token, &CreateRoom::default()).await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { status: 401, .. }), "the user went with its room: {error:?}");
 }
 
 #[tokio::test]
