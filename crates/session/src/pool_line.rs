@@ -9,9 +9,6 @@ use sleap_rtc_wire::{CLAIMS, Code, Time};
 pub const FIRST_PAUSE_MS: u64 = 1_000;
 /// Longest pause before the next try, ms.
 pub const LONGEST_PAUSE_MS: u64 = 60_000;
-/// How long a registration must have held before the pauses start again from the first, ms: a server (or a second program
-/// with our name) that throws us out at once is not asked every second for ever.
-pub const STEADY_MS: u64 = 60_000;
 /// Silence after which the server counts as gone, ms. It sends a ping every 30 s; the deployed workers wait as long.
 pub const SILENCE_MS: u64 = 90_000;
 /// How long opening the socket, with the sign-in, may take, ms.
@@ -28,14 +25,23 @@ pub struct Backoff {
 impl Backoff {
     /// The next pause, ms: between half of the step and the whole of it, chosen by `random`.
     pub fn next(&mut self, random: u64) -> u64 {
-        let step = FIRST_PAUSE_MS.saturating_mul(1 << self.tries.min(16)).min(LONGEST_PAUSE_MS);
+        let step = Self::step(self.tries);
         self.tries = self.tries.saturating_add(1);
         step / 2 + random % (step / 2 + 1)
     }
 
-    /// Starts again from the first pause.
-    pub fn reset(&mut self) {
-        self.tries = 0;
+    /// A registration held for so long, ms. If that is longer than the last pause, the next one is the first again: a server
+    /// that throws us out after a while is asked again about that often, and one that does so at once is not asked every second
+    /// for ever.
+    pub fn held(&mut self, ms: u64) {
+        if ms >= Self::step(self.tries.saturating_sub(1)) {
+            self.tries = 0;
+        }
+    }
+
+    /// The longest pause after so many tries, ms.
+    fn step(tries: u32) -> u64 {
+        FIRST_PAUSE_MS.saturating_mul(1 << tries.min(16)).min(LONGEST_PAUSE_MS)
     }
 }
 
@@ -216,8 +222,8 @@ impl Line {
         if matches!(self.state, State::Over | State::Away { .. }) {
             return None;
         }
-        if matches!(self.state, State::Up { since, .. } if now.since(since) >= STEADY_MS) {
-            self.backoff.reset();
+        if let State::Up { since, .. } = self.state {
+            self.backoff.held(now.since(since));
         }
         let second_sign_in = cause.is_credential() && !self.fresh;
         self.fresh |= cause.is_credential();

@@ -203,6 +203,25 @@ fn while_a_job_runs_the_server_may_stay_away() {
 }
 
 #[test]
+fn pauses_begin_anew_once_a_line_held_longer_than_the_last_of_them() {
+    let mut client = Client::up();
+    for (held, longest) in [(0, 1_000), (0, 2_000), (1_999, 4_000), (4_000, 1_000), (0, 2_000)] {
+        client.now = client.now.plus_ms(held);
+        client.input(Input::Disconnected(Cause::Closed("reset".into())));
+        match client.effects().last() {
+            Some(Effect::Report(Fact::Away { retry_in_ms, .. })) => {
+                assert!((longest / 2..=longest).contains(retry_in_ms), "{retry_in_ms} after {held}");
+            }
+            other => panic!("{other:?}"),
+        }
+        client.sleep();
+        client.input(Input::Connected { id_token: None });
+        client.frame(registered(true));
+        client.effects();
+    }
+}
+
+#[test]
 fn a_job_is_found_again_by_its_id_once_the_server_is_back() {
     let mut client = Client::booked();
     client.input(Input::JobRuns(true));
