@@ -39,7 +39,7 @@ fn of_two_that_train_at_once_on_one_free_worker_one_does() {
         assert_eq!(lost.code, i32::from(Exit::NoWorker.number()), "round {round}: {lost}");
         let fault = lost.fails(Exit::NoWorker);
         assert!(fault.error.contains("free"), "round {round}: {}", fault.text);
-        assert!(fault.causes.iter().any(|cause| cause.contains("taken")), "round {round}: {}", fault.text);
+        assert!(fault.causes.iter().any(|cause| cause.contains("is busy")), "round {round}: {}", fault.text);
         let client = programs[winner].take().expect("the winner");
         client.until("an epoch", |event| event["event"] == "epoch");
         stop(&desks[winner], client);
