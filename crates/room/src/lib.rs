@@ -9,6 +9,13 @@
 //! 4. A [`Effect::Persist`] is answered by [`Input::Persisted`] or [`Input::PersistFailed`] with its ticket. What depends on
 //!    it waits inside the room; unrelated inputs go on.
 //!
+//! What becomes of a claim, in the order of its life: it is asked for (`asking`) and gets in `line` or is refused with a `reason`;
+//! those who wait are served by one pass over the line (`serving`) in the `queue`'s order, and told where they stand (`notices`); a
+//! granted claim is a `slot` on a worker (`claims`), which the worker brings back when it registers again (`held`). A worker that is
+//! missed is `absent`, and `expected` after a restart, until `recovery` is over; `attempts` keeps one try of a job at work.
+//!
+//! [`Room::violations`] names what must hold and does not: nothing, after any input.
+//!
 //! The other half of the conversation with sockets is the `server` crate.
 
 mod absent;
