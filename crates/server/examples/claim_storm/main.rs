@@ -1,0 +1,83 @@
+//! The claim race over real sockets: many clients wait in line for few workers, each stays in a slot for half a second.
+//!
+//!     cargo run --release -p sleap-rtc-server --example claim_storm -- \
+//!         [--seconds 60] [--clients 64] [--workers 4] [--kill-every 6]
+//!
+//! Server and bare forwarder are processes of their own; with `--kill-every` the server is killed (as by a power cut) so
+//! often, and started again on its data. Workers and clients are the real halves of the signaling. Workers keep their own
+//! truth about their slots: that fences grow, that no claim is granted on a slot that has one, that nobody is in a slot that
+//! somebody is in, that no job runs twice.
+
+#[path = "../rig/mod.rs"]
+#[expect(dead_code, reason = "shared with the other load program")]
+mod rig;
+
+mod storm;
+mod verdict;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::{SinkExt, StreamExt};
+use rig::{Error, children, forwarder};
+use storm::{Book, Plan};
+use tokio_tungstenite::tungstenite::Message;
+
+/// Between two round trips to the bare forwarder.
+const EVERY: Duration = Duration::from_millis(20);
+
+fn main() -> Result<(), Error> {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let Some(outcome) = children::run(&arguments) {
+        return outcome;
+    }
+    let plan = plan(&arguments)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&plan))
+}
+
+fn plan(arguments: &[String]) -> Result<Plan, Error> {
+    let (mut seconds, mut clients, mut workers, mut kill_every) = (60, 64, 4, None);
+    for pair in arguments.chunks(2) {
+        let [name, value] = pair else { return Err(format!("{} needs a number", pair[0]).into()) };
+        let number: u32 = value.parse()?;
+        match name.as_str() {
+            "--seconds" => seconds = number,
+            "--clients" => clients = number,
+            "--workers" => workers = number,
+            "--kill-every" => kill_every = Some(Duration::from_secs(number.into())),
+            _ => return Err(format!("no such argument: {name}").into()),
+        }
+    }
+    Ok(Plan {
+        clients: clients as usize,
+        workers: workers as usize,
+        time: Duration::from_secs(seconds.into()),
+        hold: Duration::from_millis(500),
+        kill_every,
+    })
+}
+
+async fn run(plan: &Plan) -> Result<(), Error> {
+    let folder = tempfile::tempdir()?;
+    let data = folder.path().join("data");
+    let bare = children::plain().await?;
+    let book = Arc::new(Book::default());
+    let echo = forwarder::end(bare.address, "e", "e").await?;
+    let storm = storm::run(plan, book.clone(), |port| children::server(&data, port));
+    tokio::select! {
+        outcome = storm => outcome?,
+        outcome = round_trips(echo, &book) => outcome?,
+    }
+    verdict::print(plan, &book.open())
+}
+
+/// A frame to the bare forwarder and back, again and again, under whatever load there is.
+async fn round_trips(mut echo: rig::socket::Socket, book: &Book) -> Result<(), Error> {
+    loop {
+        tokio::time::sleep(EVERY).await;
+        let begin = Instant::now();
+        echo.send(Message::text("there and back")).await?;
+        echo.next().await.ok_or("closed")??;
+        book.open().round_trips.push(begin.elapsed());
+    }
+}
