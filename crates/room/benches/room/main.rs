@@ -45,13 +45,16 @@ fn main() {
     let (sizes, samples) =
         if arguments.iter().any(|argument| argument == "--bench") { (&SIZES[..], SAMPLES) } else { (&[500][..], FEW) };
     let mut rows: Vec<Row> = operations::ALL.iter().map(|(name, _)| Row { name, figures: Vec::new() }).collect();
+    let mut bytes = Vec::new();
     for size in sizes {
+        let before = count::held();
         let mut lab = Lab::with_workers(*size);
+        bytes.push((count::held() - before) / size);
         for (row, (_, operation)) in rows.iter_mut().zip(operations::ALL) {
             row.figures.push(measure(&mut lab, samples, operation));
         }
     }
-    print_table(sizes, &rows);
+    print_table(sizes, &rows, &bytes);
     if let Some(path) = svg {
         std::fs::write(path, chart::svg(sizes, &rows)).unwrap();
     }
@@ -88,7 +91,7 @@ impl Timed {
     }
 }
 
-fn print_table(sizes: &[usize], rows: &[Row]) {
+fn print_table(sizes: &[usize], rows: &[Row], bytes: &[usize]) {
     print!("| µs, p50 / p99 (allocations) |");
     for size in sizes {
         print!(" {size} peers |");
@@ -101,4 +104,9 @@ fn print_table(sizes: &[usize], rows: &[Row]) {
         }
         println!();
     }
+    print!("| bytes of an idle worker in the room |");
+    for bytes in bytes {
+        print!(" {bytes} |");
+    }
+    println!();
 }
