@@ -184,7 +184,7 @@ impl Room {
     }
 
     /// Who has been missed longest goes first; who holds a job is kept.
-    fn bound_absent(&mut self) {
+    pub(crate) fn bound_absent(&mut self) {
         while self.absent.len() > self.config.max_peers {
             let mut by_age = self.absent.by_age.iter().map(|(_, worker)| worker);
             let Some(oldest) = by_age.find(|worker| self.claims.slot(worker).is_none()).cloned() else { return };

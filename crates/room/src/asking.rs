@@ -198,15 +198,15 @@ impl Room {
         if entry.claim.attempt > claim.attempt {
             return None;
         }
-        if entry.at == Client::Here(joined) {
+        if entry.at == Client::Here(joined) && entry.claim.request_id == claim.request_id {
             self.line.remove(earlier);
         } else {
-            // Whoever of the member's programs asked before: it will not be served.
+            // Whoever of the member's programs asked before, or by which name: that request will not be served.
             self.refuse_entry(earlier, |request_id| ClaimRefused {
                 request_id,
                 code: Code::Conflict,
                 reason: Reason::JobRuns,
-                message: "this job's claim was asked for again on another connection".to_owned(),
+                message: "this job's claim was asked for again in another request".to_owned(),
                 workers: Workers::default(),
             });
         }

@@ -85,6 +85,7 @@ impl Room {
         for worker in room.absent.workers().map(|(worker, _)| worker.clone()).collect::<Vec<_>>() {
             room.settle_absent(&worker);
         }
+        room.bound_absent();
         room.record.epoch = room.record.epoch.saturating_add(u64::from(!mutation::on(Mutation::EpochNotRaised)));
         room.commit_epoch(now);
         room

@@ -238,6 +238,13 @@ fn they_are_bounded_and_forgotten_in_the_end() {
     };
     assert_eq!(names(&mut desk), ["w3", "w4", "w5"]);
     assert_eq!(desk.workers.len(), 3);
+    desk.restart(RoomConfig { max_peers: 2, forget_ms: 2 * LOST, ..RoomConfig::default() });
+    assert_eq!(desk.room.stats().silent, 2);
+    assert_eq!(desk.workers.keys().map(PeerId::as_str).collect::<Vec<_>>(), ["w4", "w5"]);
+    let c1 = desk.client("c1", 101);
+    let names = |desk: &mut Desk| -> Vec<String> {
+        missed(desk, c1, "c1", json!({})).into_iter().map(|peer| peer.peer_id.to_string()).collect()
+    };
     desk.wait(2 * LOST - 1_000);
     desk.go(Input::Tick);
     assert_eq!(names(&mut desk), ["w5"]);

@@ -257,6 +257,10 @@ fn the_same_job_never_stands_in_line_twice() {
     desk.waits(c1, patient("r3"));
     let again = desk.waits(c2, patient("r2"));
     assert_eq!((again.place, desk.room.stats().waiting), (1, 2));
+    // By another name: the first request is not answered twice.
+    let frames = desk.go(says(c2, FromPeer::Claim(Claim { request_id: "r9".to_owned(), ..patient("r2") })));
+    let (_, ToPeer::ClaimRefused(refused)) = &frames[0] else { panic!("{frames:?}") };
+    assert_eq!((refused.request_id.as_str(), notices(&frames, c2)[0].place), ("r2", 1));
     // The same member's other program takes the place over, and the first is told.
     let other = desk.enter(conn(15), "c2", client("c2b"));
     let frames = desk.go(says(other, FromPeer::Claim(patient("r2"))));
