@@ -126,6 +126,7 @@ fn cause_code(cause: &Cause) -> Code {
             Code::ServerUnreachable
         }
         Cause::Refused { .. } => Code::RoomRefused,
+        Cause::Replaced => Code::Taken,
         _ => Code::ServerUnreachable,
     }
 }
@@ -152,6 +153,10 @@ fn fail_code(terminal: &Terminal) -> Code {
 }
 
 fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
+    if *cause == Cause::Replaced {
+        let what = format!("this program has lost its place in room {room}");
+        return explained(what, cause.to_string(), "end one of the two, and start this one again");
+    }
     let Cause::Refused { code, text } = cause else {
         let hint = "is it running, and is its port open? On its machine: sleap-rtc doctor";
         return explained(format!("the server at {server} cannot be reached"), cause.to_string(), hint);

@@ -83,6 +83,7 @@ fn errors() -> Vec<TrainError> {
         server(Cause::Unreachable(
             "http://admin-box:8001/key-signin cannot be reached: the connection was refused".into(),
         )),
+        server(Cause::Replaced),
         refused(Code::RoomNotFound, "Room not found"),
         refused(Code::AuthFailed, "Invalid token"),
         refused(Code::RoomExpired, "Room expired"),
