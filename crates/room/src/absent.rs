@@ -34,7 +34,7 @@ pub(crate) struct Missing {
     pub(crate) is_lost: bool,
     /// Known from the store only: it may hold a claim that this room has never heard of.
     is_unknown: bool,
-    /// The server went away, not the worker.
+    /// The store has it as connected: the server went away, not the worker.
     pub(crate) is_by_restart: bool,
 }
 
@@ -134,7 +134,7 @@ impl Room {
         let missing = Missing::new(worker.member.clone(), worker.metadata.clone(), now);
         self.absent.insert(worker.id.clone(), missing, &self.config, now);
         self.settle_absent(&worker.id);
-        self.write_worker(worker.id.clone());
+        self.expected.write(worker.id.clone());
         self.bound_absent();
     }
 
@@ -165,7 +165,7 @@ impl Room {
     pub(crate) fn forget_worker(&mut self, worker: &PeerId) {
         self.not_missed(worker);
         self.leave_pool(worker);
-        self.write_worker(worker.clone());
+        self.expected.write(worker.clone());
     }
 
     /// Those who have been missed for too long are lost, then forgotten.
@@ -179,6 +179,15 @@ impl Room {
                 self.absent.insert(worker.clone(), missing, &self.config, now);
                 self.claims.set_reach(&worker, Reach::Lost);
                 self.line.changed();
+            }
+        }
+    }
+
+    /// Who has not answered a restarted server is silent for the store too, so that the next restart does not begin to count anew.
+    pub(crate) fn write_unanswered(&mut self) {
+        for (worker, missing) in &mut self.absent.workers {
+            if std::mem::take(&mut missing.is_by_restart) {
+                self.expected.write(worker.clone());
             }
         }
     }

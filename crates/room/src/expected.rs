@@ -24,6 +24,12 @@ pub(crate) struct Expected {
 }
 
 impl Expected {
+    /// The store is to know this worker as it is now.
+    pub(crate) fn write(&mut self, worker: PeerId) {
+        self.unwritten.insert(worker);
+        self.retry_at = None;
+    }
+
     pub(crate) fn is_written(&self) -> bool {
         self.unwritten.is_empty() && self.writing.is_none()
     }
@@ -34,12 +40,6 @@ impl Expected {
 }
 
 impl Room {
-    /// The store is to know this worker as it is now.
-    pub(crate) fn write_worker(&mut self, worker: PeerId) {
-        self.expected.unwritten.insert(worker);
-        self.expected.retry_at = None;
-    }
-
     /// Starts the next write if there is something to write and none is under way.
     pub(crate) fn flush_workers(&mut self, now: Time) {
         let expected = &mut self.expected;

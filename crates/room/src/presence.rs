@@ -79,11 +79,10 @@ impl Room {
         };
         let was_expected = missing.is_some() || earlier.is_some_and(Peer::is_bookable);
         if bookable && !is_written || !bookable && was_expected {
-            self.write_worker(id);
+            self.expected.write(id);
         }
         // A server that was away for a moment does not make its workers silent.
-        let silence =
-            missing.filter(|missing| bookable && missing.member == member && !(missing.is_by_restart && is_recovering));
+        let silence = missing.filter(|missing| bookable && missing.member == member && !is_recovering);
         if let Some(peer) = self.presence.get_mut(joined) {
             peer.was_silent_ms = silence.map(|missing| now.since(missing.since));
         }

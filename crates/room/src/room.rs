@@ -232,6 +232,7 @@ impl Room {
         if self.recovery.as_ref().is_some_and(|recovery| recovery.ends_at() <= now) {
             self.recovery = None;
             self.line.changed();
+            self.write_unanswered();
         }
         if !mutation::on(Mutation::LineNotServed) {
             self.serve(now);

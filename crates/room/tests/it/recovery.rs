@@ -111,6 +111,29 @@ fn a_server_that_was_away_for_a_moment_does_not_make_its_workers_silent() {
 }
 
 #[test]
+fn nor_does_one_that_was_stopped_in_good_order() {
+    let mut desk = Desk::new();
+    desk.worker("w1", 1);
+    desk.go(closes(conn(1)));
+    desk.wait(3_000);
+    desk.restart(RoomConfig::default());
+    let c1 = desk.client("c1", 101);
+    desk.worker("w1", 11);
+    assert_eq!(desk.list(c1, "c1", json!({"role": "worker"}))[0].was_silent_ms, None);
+}
+
+#[test]
+fn who_is_missed_over_several_restarts_is_lost_in_time() {
+    let mut desk = restarted(["w1"]);
+    for _ in 0..20 {
+        desk.wait(30_000);
+        desk.go(Input::Tick);
+        desk.restart(RoomConfig::default());
+    }
+    assert_eq!((desk.room.stats().silent, desk.room.stats().lost), (0, 1));
+}
+
+#[test]
 fn running_jobs_are_taken_over_and_the_free_go_to_those_who_asked_first() {
     let mut desk = Desk::new();
     let (w1, _) = (desk.worker("w1", 1), desk.worker("w2", 2));
