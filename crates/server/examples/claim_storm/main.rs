@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use rig::{Error, children, forwarder};
-use storm::{Book, Plan};
+use storm::{Book, Next, Plan, Records};
 use tokio_tungstenite::tungstenite::Message;
 
 /// Between two round trips to the bare forwarder.
@@ -31,44 +31,59 @@ fn main() -> Result<(), Error> {
     if let Some(outcome) = children::run(&arguments) {
         return outcome;
     }
-    let plan = plan(&arguments)?;
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&plan))
+    let race = Race::from_arguments(&arguments)?;
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(race.run())
 }
 
-fn plan(arguments: &[String]) -> Result<Plan, Error> {
-    let (mut seconds, mut clients, mut workers, mut kill_every) = (60, 64, 4, None);
-    for pair in arguments.chunks(2) {
-        let [name, value] = pair else { return Err(format!("{} needs a number", pair[0]).into()) };
-        let number: u32 = value.parse()?;
-        match name.as_str() {
-            "--seconds" => seconds = number,
-            "--clients" => clients = number,
-            "--workers" => workers = number,
-            "--kill-every" => kill_every = Some(Duration::from_secs(number.into())),
-            _ => return Err(format!("no such argument: {name}").into()),
+/// What is asked for.
+struct Race {
+    plan: Plan,
+    time: Duration,
+    kill_every: Option<Duration>,
+}
+
+impl Race {
+    fn from_arguments(arguments: &[String]) -> Result<Self, Error> {
+        let plan = Plan { clients: 64, workers: 4, hold: Duration::from_millis(500) };
+        let mut race = Self { plan, time: Duration::from_mins(1), kill_every: None };
+        for pair in arguments.chunks(2) {
+            let [name, value] = pair else { return Err(format!("{} needs a number", pair[0]).into()) };
+            let number: u32 = value.parse()?;
+            let seconds = Duration::from_secs(number.into());
+            match name.as_str() {
+                "--seconds" => race.time = seconds,
+                "--clients" => race.plan.clients = number as usize,
+                "--workers" => race.plan.workers = number as usize,
+                "--kill-every" => race.kill_every = Some(seconds),
+                _ => return Err(format!("no such argument: {name}").into()),
+            }
         }
+        Ok(race)
     }
-    Ok(Plan {
-        clients: clients as usize,
-        workers: workers as usize,
-        time: Duration::from_secs(seconds.into()),
-        hold: Duration::from_millis(500),
-        kill_every,
-    })
-}
 
-async fn run(plan: &Plan) -> Result<(), Error> {
-    let folder = tempfile::tempdir()?;
-    let data = folder.path().join("data");
-    let bare = children::plain().await?;
-    let book = Arc::new(Book::default());
-    let echo = forwarder::end(bare.address, "e", "e").await?;
-    let storm = storm::run(plan, book.clone(), |port| children::server(&data, port));
-    tokio::select! {
-        outcome = storm => outcome?,
-        outcome = round_trips(echo, &book) => outcome?,
+    async fn run(&self) -> Result<(), Error> {
+        let folder = tempfile::tempdir()?;
+        let data = folder.path().join("data");
+        let bare = children::plain().await?;
+        let book = Arc::new(Book::default());
+        let echo = forwarder::end(bare.address, "e", "e").await?;
+        let (begin, mut killed) = (Instant::now(), Instant::now());
+        let next = |_: &Records| {
+            if begin.elapsed() >= self.time {
+                return Next::End;
+            }
+            if self.kill_every.is_none_or(|pause| killed.elapsed() < pause) {
+                return Next::Wait;
+            }
+            killed = Instant::now();
+            Next::Kill
+        };
+        tokio::select! {
+            outcome = storm::run(&self.plan, book.clone(), |port| children::server(&data, port), next) => outcome?,
+            outcome = round_trips(echo, &book) => outcome?,
+        }
+        verdict::print(self, &book.open())
     }
-    verdict::print(plan, &book.open())
 }
 
 /// A frame to the bare forwarder and back, again and again, under whatever load there is.

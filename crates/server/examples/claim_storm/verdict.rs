@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use crate::Race;
 use crate::rig::Error;
-use crate::storm::{Plan, Records};
+use crate::storm::Records;
 
 /// A hand-over may take so many bare round trips.
 const ROUND_TRIPS: f64 = 20.0;
@@ -11,7 +12,7 @@ const ROUND_TRIPS: f64 = 20.0;
 const GRACE: Duration = Duration::from_secs(6);
 
 /// Prints all of it; an error if anything is not as it must be.
-pub(crate) fn print(plan: &Plan, records: &Records) -> Result<(), Error> {
+pub(crate) fn print(race: &Race, records: &Records) -> Result<(), Error> {
     let mut faults = Vec::new();
     println!("violations: {}", records.violations.len());
     for violation in records.violations.iter().take(20) {
@@ -20,8 +21,8 @@ pub(crate) fn print(plan: &Plan, records: &Records) -> Result<(), Error> {
     if !records.violations.is_empty() {
         faults.push("two on one slot, or a rule broken");
     }
-    waits(plan, records, &mut faults);
-    if plan.kill_every.is_some() {
+    waits(race, records, &mut faults);
+    if race.kill_every.is_some() {
         restarts(records, &mut faults);
     } else {
         hand_overs(records, &mut faults);
@@ -31,12 +32,13 @@ pub(crate) fn print(plan: &Plan, records: &Records) -> Result<(), Error> {
     if faults.is_empty() { Ok(()) } else { Err(faults.join("; ").into()) }
 }
 
-fn waits(plan: &Plan, records: &Records, faults: &mut Vec<&'static str>) {
+fn waits(race: &Race, records: &Records, faults: &mut Vec<&'static str>) {
+    let plan = &race.plan;
     let served: Vec<usize> = records.waits.values().map(Vec::len).collect();
     let all: Vec<Duration> = records.waits.values().flatten().copied().collect();
     let fair = plan.hold.as_secs_f64() * (plan.clients as f64 / plan.workers as f64 - 1.0);
     let total: usize = served.iter().sum();
-    let possible = plan.time.as_secs_f64() / plan.hold.as_secs_f64() * plan.workers as f64;
+    let possible = race.time.as_secs_f64() / plan.hold.as_secs_f64() * plan.workers as f64;
     println!("jobs: {total}, {:.0} % of what {} slots can hold", total as f64 / possible * 100.0, plan.workers);
     println!(
         "clients served: {} of {}, each {} to {} times",

@@ -43,7 +43,8 @@ pub(crate) async fn json() -> Result<Process, Error> {
     Process::start(&[JSON]).await
 }
 
-async fn serve(data: PathBuf, port: &str) -> Result<(), Error> {
+/// Is that server, until it is killed.
+pub(crate) async fn serve(data: PathBuf, port: &str) -> Result<(), Error> {
     let mut config = Config::new(data);
     config.ws = "127.0.0.1:0".parse()?;
     config.http = format!("127.0.0.1:{port}").parse()?;

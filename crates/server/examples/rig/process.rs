@@ -1,5 +1,6 @@
 //! The measured processes.
 
+use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::process::Stdio;
 
@@ -8,7 +9,7 @@ use tokio::process::{Child, Command};
 
 use super::{Error, sys};
 
-/// A child that says its address in its first line. Dropping it kills it.
+/// A child that says its address in a line of its own. Dropping it kills it.
 pub(crate) struct Process {
     pub(crate) address: SocketAddr,
     child: Child,
@@ -17,13 +18,26 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts this program anew with these arguments.
-    pub(crate) async fn start<A: AsRef<std::ffi::OsStr>>(arguments: &[A]) -> Result<Self, Error> {
+    pub(crate) async fn start<A: AsRef<OsStr>>(arguments: &[A]) -> Result<Self, Error> {
+        Self::with_environment(arguments, &[]).await
+    }
+
+    /// The same with more in its environment.
+    pub(crate) async fn with_environment<A: AsRef<OsStr>>(
+        arguments: &[A],
+        environment: &[(&str, &OsStr)],
+    ) -> Result<Self, Error> {
         let mut command = Command::new(std::env::current_exe()?);
-        let mut child = command.args(arguments).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let stdout = child.stdout.take().ok_or("no output")?;
-        let line = BufReader::new(stdout).lines().next_line().await?.ok_or("the child said nothing")?;
+        command.args(arguments).envs(environment.iter().copied()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let mut lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
         let pid = child.id().ok_or("the child has gone")?;
-        Ok(Self { address: line.parse()?, child, pid })
+        loop {
+            let line = lines.next_line().await?.ok_or("the child did not say its address")?;
+            if let Ok(address) = line.parse() {
+                return Ok(Self { address, child, pid });
+            }
+        }
     }
 
     pub(crate) fn resident_kb(&self) -> Result<f64, Error> {

@@ -14,6 +14,7 @@ mod lifecycle;
 mod lifetimes;
 mod listing;
 mod original;
+mod race;
 mod rig;
 mod rooms;
 mod sign_in;

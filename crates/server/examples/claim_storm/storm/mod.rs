@@ -17,23 +17,32 @@ use tokio::task::JoinSet;
 
 use super::rig::Error;
 use super::rig::process::Process;
-pub(crate) use book::{Book, Records, Restart};
+use book::Restart;
+pub(crate) use book::{Book, Records};
 use client::Client;
 use people::Lab;
 use worker::{VISITS, Worker};
 
-/// What is to be done.
+/// Who takes part.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
     pub(crate) clients: usize,
     pub(crate) workers: usize,
-    pub(crate) time: Duration,
     /// How long a client stays in a slot.
     pub(crate) hold: Duration,
-    /// How often the server is killed, if at all.
-    pub(crate) kill_every: Option<Duration>,
 }
 
+/// How a storm goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Next {
+    Wait,
+    /// The server is killed, and started again.
+    Kill,
+    End,
+}
+
+/// How often it is asked how to go on.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long those in a slot may take to leave it when the storm is over.
 const FAREWELL: Duration = Duration::from_secs(10);
 
@@ -50,39 +59,71 @@ async fn sleep_until(at: Option<Time>) {
     tokio::time::sleep(Duration::from_millis(at.since(now()))).await;
 }
 
-/// Runs the plan. `server` starts the server on a port, 0 taking a free one, always with the same data.
-pub(crate) async fn run<S, F>(plan: &Plan, book: Arc<Book>, server: S) -> Result<(), Error>
+/// Runs a storm. `server` starts the server on a port, 0 taking a free one, always with the same data; `next` says how to go
+/// on by what has happened so far.
+pub(crate) async fn run<S, F>(
+    plan: &Plan,
+    book: Arc<Book>,
+    server: S,
+    mut next: impl FnMut(&Records) -> Next,
+) -> Result<(), Error>
 where
     S: Fn(u16) -> F,
     F: Future<Output = Result<Process, Error>>,
 {
     let mut process = server(0).await?;
     let lab = Lab::open(process.address).await?;
-    let (stop, stopped) = watch::channel(false);
-    let (mut workers, mut clients, mut doors) = (JoinSet::new(), JoinSet::new(), BTreeMap::new());
-    for person in lab.people("worker", plan.workers).await? {
-        let (door, visits) = mpsc::channel(VISITS);
-        doors.insert(person.peer_id.clone(), door);
-        workers.spawn(Worker::new(person, book.clone()).run(visits));
-    }
-    let doors = Arc::new(doors);
-    for person in lab.people("client", plan.clients).await? {
-        let client = Client::new(person, plan.hold, doors.clone(), stopped.clone(), book.clone());
-        clients.spawn(client.run());
-    }
-    let end = Instant::now() + plan.time;
-    let pause = plan.kill_every.unwrap_or(plan.time);
+    let mut crowd = Crowd::gather(plan, &lab, &book).await?;
     loop {
-        tokio::time::sleep(pause.min(end.saturating_duration_since(Instant::now()))).await;
-        if Instant::now() >= end {
-            break;
+        tokio::time::sleep(LOOK).await;
+        let next = next(&book.open());
+        match next {
+            Next::Wait => {}
+            Next::Kill => {
+                process.kill().await?;
+                process = server(process.address.port()).await?;
+                book.open().restarts.push(Restart { at: Instant::now(), grants: BTreeMap::new() });
+            }
+            Next::End => break,
         }
-        process.kill().await?;
-        process = server(process.address.port()).await?;
-        book.open().restarts.push(Restart { at: Instant::now(), grants: BTreeMap::new() });
     }
-    stop.send_replace(true);
-    let left = async { while clients.join_next().await.is_some() {} };
-    tokio::time::timeout(FAREWELL, left).await?;
+    crowd.leave().await?;
     process.kill().await
+}
+
+/// All peers. Dropping it ends them.
+struct Crowd {
+    _workers: JoinSet<()>,
+    clients: JoinSet<()>,
+    stop: watch::Sender<bool>,
+}
+
+impl Crowd {
+    async fn gather(plan: &Plan, lab: &Lab, book: &Arc<Book>) -> Result<Self, Error> {
+        let (stop, stopped) = watch::channel(false);
+        let (mut workers, mut clients, mut doors) = (JoinSet::new(), JoinSet::new(), BTreeMap::new());
+        for person in lab.people("worker", plan.workers).await? {
+            let (door, visits) = mpsc::channel(VISITS);
+            doors.insert(person.peer_id.clone(), door);
+            workers.spawn(Worker::new(person, book.clone()).run(visits));
+        }
+        let doors = Arc::new(doors);
+        for person in lab.people("client", plan.clients).await? {
+            let client = Client::new(person, plan.hold, doors.clone(), stopped.clone(), book.clone());
+            clients.spawn(client.run());
+        }
+        Ok(Self { _workers: workers, clients, stop })
+    }
+
+    /// Those in a slot leave it, those in line go home.
+    async fn leave(&mut self) -> Result<(), Error> {
+        self.stop.send_replace(true);
+        let left = async {
+            while let Some(client) = self.clients.join_next().await {
+                client?;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(FAREWELL, left).await?
+    }
 }
