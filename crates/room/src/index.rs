@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use serde_json::Value;
 use sleap_rtc_wire::Filters;
@@ -44,7 +45,7 @@ struct Property {
 #[derive(Debug, Default)]
 pub(crate) struct Index {
     tags: BTreeMap<Box<str>, Posting>,
-    properties: BTreeMap<Box<str>, Property>,
+    properties: BTreeMap<Arc<str>, Property>,
 }
 
 /// Those among whom all matches are, in the order of joining.
@@ -111,6 +112,11 @@ impl Index {
             debug_assert!(property.values.is_empty(), "who is gone is found nowhere");
             self.properties.remove(name);
         }
+    }
+
+    /// The name of a property that some peer has.
+    pub(crate) fn name(&self, name: &str) -> Option<&Arc<str>> {
+        self.properties.get_key_value(name).map(|(name, _)| name)
     }
 
     #[cfg(debug_assertions)]

@@ -75,7 +75,7 @@ impl Presence {
         self.by_role.iter().map(|(role, peers)| (role.clone(), peers.len())).collect()
     }
 
-    pub(crate) fn insert(&mut self, peer: Peer) -> Joined {
+    pub(crate) fn insert(&mut self, mut peer: Peer) -> Joined {
         self.last += 1;
         let joined = self.last;
         self.by_id.insert(peer.id.clone(), joined);
@@ -91,6 +91,7 @@ impl Presence {
         for (name, value) in peer.metadata.properties() {
             self.index.change(name, joined, None, Some(value));
         }
+        peer.metadata.share_names(|name| self.index.name(name));
         self.peers.insert(joined, peer);
         self.settle_free(joined);
         joined
@@ -155,6 +156,7 @@ impl Presence {
         for (name, old) in before.properties().filter(|(name, _)| !is_shown(name) && after.property(name).is_none()) {
             self.index.change(name, joined, Some(old), None);
         }
+        peer.metadata.share_names(|name| self.index.name(name));
         if let Some(shown) = &mut peer.shown {
             shown.forget_metadata();
         }

@@ -41,7 +41,7 @@ impl Room {
         }
         let held = held_claims(&mut register);
         self.end_lost_claim(&id, &held);
-        let joined = self.insert_peer(&id, conn, admission, &register, now);
+        let joined = self.insert_peer(&id, conn, admission, &mut register, now);
         self.expect(joined, earlier.as_ref(), now);
         let auth = self.registered_auth(&id, &register);
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
@@ -93,7 +93,7 @@ impl Room {
         id: &PeerId,
         conn: ConnId,
         admission: Admission,
-        register: &sleap_rtc_wire::signal::Register,
+        register: &mut sleap_rtc_wire::signal::Register,
         now: Time,
     ) -> Joined {
         let peer = Peer {
@@ -103,7 +103,7 @@ impl Room {
             key: admission.key,
             role: register.role.clone(),
             claims: register.features.iter().any(|feature| feature == CLAIMS),
-            metadata: register.metadata.clone(),
+            metadata: std::mem::take(&mut register.metadata),
             connected_at: now,
             number: None,
             was_silent_ms: None,

@@ -109,3 +109,25 @@ fn what_is_written_follows_every_change_and_no_clone_does() {
     assert_eq!(before.text(), text);
     assert_eq!(serde_json::to_value(&own).unwrap(), json!({"properties": {"n": null}, "tags": ["a", "b"], "x": 0}));
 }
+
+#[test]
+fn too_many_properties_are_not_merged_one_by_one() {
+    let many =
+        |from: usize| (from..from + 100_000).map(|n| (n.to_string(), json!(n))).collect::<serde_json::Map<_, _>>();
+    let mut own = Metadata::from(json!({"properties": many(0)}));
+    own.merge(Metadata::from(json!({"properties": many(100_000)})));
+    assert_eq!(own.exceeds().unwrap(), "100000 properties, at most 256 are allowed");
+    let mut own = Metadata::from(json!({"properties": {"a": 1}}));
+    own.merge(Metadata::from(json!({"properties": many(0)})));
+    assert_eq!(own.exceeds().unwrap(), "257 properties, at most 256 are allowed");
+}
+
+#[test]
+fn a_name_that_is_shared_is_the_same_name() {
+    let known: std::sync::Arc<str> = "status".into();
+    let mut own = Metadata::from(json!({"properties": {"status": "busy", "n": 1}}));
+    let before = own.clone();
+    own.share_names(|name| (name == "status").then_some(&known));
+    assert_eq!((own.text(), &own), (before.text(), &before));
+    assert_eq!(std::sync::Arc::strong_count(&known), 2);
+}
