@@ -10,6 +10,9 @@ use super::state::{State, Step};
 use super::story::Training;
 use crate::text::{about, clean, count, duration};
 
+/// From so many columns on there is room for whole words.
+const WIDE: usize = 72;
+
 /// A place in line, as it was told last.
 #[derive(Clone, Debug)]
 pub(crate) struct InLine {
@@ -80,20 +83,17 @@ fn fitting(room: usize, texts: &[String]) -> String {
 impl Away {
     /// `server away, your place is kept for 10 minutes; trying again in 4 s`.
     fn words(&self, now: Duration, room: usize) -> String {
-        let texts = ["minute", "min"].map(|unit| {
-            let place = match self.kept {
-                None => String::new(),
-                Some(kept) if kept > now => {
-                    format!(", your place is kept for {}", minutes(kept.saturating_sub(now), unit))
-                }
-                Some(_) => ", your place is no longer kept".to_owned(),
-            };
-            match self.retry.saturating_sub(now) {
-                Duration::ZERO => format!("server away{place}; trying again"),
-                left => format!("server away{place}; trying again in {} s", left.as_secs().max(1)),
-            }
-        });
-        fitting(room, &texts)
+        // By the room alone, so that the words do not change with the number.
+        let unit = if room < WIDE { "min" } else { "minute" };
+        let place = match self.kept {
+            None => String::new(),
+            Some(kept) if kept > now => format!(", your place is kept for {}", minutes(kept.saturating_sub(now), unit)),
+            Some(_) => ", your place is no longer kept".to_owned(),
+        };
+        match self.retry.saturating_sub(now) {
+            Duration::ZERO => format!("server away{place}; trying again"),
+            left => format!("server away{place}; trying again in {} s", left.as_secs().max(1)),
+        }
     }
 }
 

@@ -134,9 +134,9 @@ fn a_server_that_goes_keeps_the_place() {
     ~     Waiting server away, your place is kept for 10 min; trying again in 3 s
     ~     Waiting server away, your place is kept for 10 min; trying again in 2 s
     ~     Waiting server away, your place is kept for 10 min; trying again in 1 s
-    ~     Waiting server away, your place is kept for 9 minutes; trying again in 8 s
-    ~     Waiting server away, your place is kept for 9 minutes; trying again in 7 s
-    ~     Waiting server away, your place is kept for 9 minutes; trying again in 6 s
+    ~     Waiting server away, your place is kept for 9 min; trying again in 8 s
+    ~     Waiting server away, your place is kept for 9 min; trying again in 7 s
+    ~     Waiting server away, your place is kept for 9 min; trying again in 6 s
     ~     Waiting server is back, asking for your place · 8 s
           Server is back; place unchanged
     ~     Waiting place 2, the server restarted and asks its workers first · 9 s

@@ -85,6 +85,26 @@ fn who_waits_may_go() {
     house.until_status("available");
 }
 
+#[test]
+fn a_job_in_line_is_seen_and_cancelled_from_another_terminal() {
+    let house = House::with_room();
+    let _worker = house.worker_with(&[("STANDIN_SLOW_MS", "20")]);
+    let (ada, bob) = (house.desk("ada"), house.desk("bob"));
+    let first = train(&ada, "r", &[]);
+    first.event("epoch");
+    let second = train(&bob, "r", &["--wait", "10m"]);
+    second.event("waiting");
+    let job = second.event("finding")["job_id"].as_str().expect("an id").to_owned();
+    let shown = bob.run(&["--json", "jobs"]).good().events();
+    assert_eq!((shown[0]["job_id"].as_str(), shown[0]["state"].as_str()), (Some(&*job), Some("WAITING")));
+    assert_eq!((&shown[0]["waiting"]["place"], &shown[0]["waiting"]["busy"]), (&1.into(), &1.into()));
+    assert_eq!(bob.run(&["watch", &job]).fails(Exit::NoWorker).error, format!("job {job} still waits for a worker"));
+    bob.run(&["cancel", &job]).good();
+    assert_eq!(second.end().code, i32::from(Exit::Cancelled.number()));
+    stop(&ada, first);
+    house.until_status("available");
+}
+
 /// A claim that nobody can use any more is given back, although its lease runs on.
 #[test]
 fn a_client_killed_before_it_reached_its_worker_does_not_keep_it() {

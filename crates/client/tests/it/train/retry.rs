@@ -92,3 +92,25 @@ async fn a_lost_job_is_tried_elsewhere_once_that_is_wanted() {
     assert_eq!((file.attempt, file.earlier.len(), file.earlier[0].worker.as_str()), (2, 1, "gpu1"));
     assert_eq!(lab.landings(), ["run"]);
 }
+
+#[tokio::test]
+async fn a_worker_that_only_we_cannot_reach_keeps_its_job() {
+    let lab = Lab::new().await;
+    let first = TestWorker::join(&lab, "gpu1", holds(1)).await;
+    let mut request = lab.request();
+    (request.retry, request.wait) = (1, Duration::from_mins(5));
+    let mut config = lab.config();
+    config.times.lost_ms = 1_000;
+    let mut training = start(config, request);
+    training.until(is_training).await;
+    let second = TestWorker::join(&lab, "gpu2", Script::leaves(model(2))).await;
+    lab.network.kill();
+    lab.network.cut();
+    let error = training.end().await.unwrap_err();
+    assert!(matches!(&error, TrainError::Worker { error: ClientError::Lost { .. }, .. }), "{error:?}");
+    let file = jobs::latest(&lab.home()).unwrap().unwrap();
+    let holder = file.holder.unwrap();
+    assert_eq!((file.attempt, holder.worker.as_str(), file.earlier.len()), (1, "gpu1", 0));
+    assert!(!second.has_job(), "one run of a job that nobody has lost");
+    drop(first);
+}

@@ -96,6 +96,11 @@ impl TestWorker {
         self.jobs.wait_for(Option::is_some).await.unwrap().clone().unwrap()
     }
 
+    /// Whether a job was brought.
+    pub(crate) fn has_job(&self) -> bool {
+        self.jobs.borrow().is_some()
+    }
+
     /// Ends it as a power cut would.
     pub(crate) async fn kill(self) {
         self.task.abort();
