@@ -166,6 +166,17 @@ impl Desk {
     }
 }
 
+/// A room with these workers, on connections from 1 on.
+pub(crate) fn room<const N: usize>(names: [&str; N]) -> (Desk, [ConnId; N]) {
+    let mut desk = Desk::new();
+    let mut n = 0;
+    let conns = names.map(|name| {
+        n += 1;
+        desk.worker(name, n)
+    });
+    (desk, conns)
+}
+
 fn is_of_workers(changes: &[Change]) -> bool {
     changes.iter().all(|change| matches!(change, Change::PutWorker(_) | Change::DeleteWorker(..)))
 }

@@ -18,4 +18,5 @@ mod random;
 mod reasons;
 mod recovery;
 mod relay;
+mod returning;
 mod store;
