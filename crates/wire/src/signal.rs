@@ -249,11 +249,11 @@ pub enum ToPeer {
     PeerList {
         /// The asker.
         to_peer_id: PeerId,
-        /// Who matches, in the order they joined.
+        /// Who matches, in the order asked for, else in the order they joined, free workers first where workers are asked for.
         peers: Vec<PeerEntry>,
         /// How many.
         count: usize,
-        /// How many match, if not all of them fit into one frame: then `peers` are the first by the order asked for.
+        /// How many match (with a limit: at most that), if not all of them fit into one frame: then `peers` are the first of them.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<usize>,
         /// Workers that match and are silent or lost, if they were asked for.
