@@ -63,16 +63,21 @@ impl Room {
 
     /// What each claim in line would be told, where that differs from what it was told.
     fn news(&self, now: Time) -> Vec<(Place, Told)> {
-        let near: BTreeMap<GroupId, Vec<GroupId>> = self.line.groups().map(|(id, _)| (id, self.near(id))).collect();
-        let mut ahead: BTreeMap<GroupId, Ahead> = BTreeMap::new();
+        let groups: Vec<GroupId> = self.line.groups().map(|(id, _)| id).collect();
+        let index: BTreeMap<GroupId, usize> = groups.iter().enumerate().map(|(nth, id)| (*id, nth)).collect();
+        // By index: in a long line with many filters this is looked at for each claim and each filter.
+        let near = |id: &GroupId| self.near(*id).iter().filter_map(|id| index.get(id).copied()).collect();
+        let near: Vec<Vec<usize>> = groups.iter().map(near).collect();
+        let mut ahead = vec![Ahead::default(); groups.len()];
         let mut news = Vec::new();
         for place in self.waiting(self.line.entries(), now) {
             let Some(entry) = self.line.get(place) else { continue };
-            let others = near.get(&entry.group).into_iter().flatten().filter_map(|group| ahead.get(group));
-            let sum = others
-                .fold(Ahead::default(), |a, b| Ahead { claims: a.claims + b.claims, workers: a.workers + b.workers });
-            let group = ahead.entry(entry.group).or_default();
-            *group = group.and(entry);
+            let Some(group) = index.get(&entry.group).copied() else { continue };
+            let others = near.get(group).into_iter().flatten().filter_map(|other| ahead.get(*other));
+            let sum = others.fold(Ahead::default(), |sum, other| sum.plus(*other));
+            if let Some(own) = ahead.get_mut(group) {
+                *own = own.and(entry);
+            }
             if let Some(told) = self.outcome(entry, sum, now)
                 && matches!(entry.at, Client::Here(_))
                 && entry.told.is_none_or(|before| before.differs(&told))
@@ -179,8 +184,12 @@ impl Room {
 }
 
 impl Ahead {
+    fn plus(self, other: Self) -> Self {
+        Self { claims: self.claims + other.claims, workers: self.workers + other.workers }
+    }
+
     fn and(self, entry: &Entry) -> Self {
-        Self { claims: self.claims + 1, workers: self.workers + entry.claim.count }
+        self.plus(Self { claims: 1, workers: entry.claim.count })
     }
 }
 
