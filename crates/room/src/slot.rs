@@ -60,6 +60,11 @@ impl Slot {
         self.reach == Reach::Lost
     }
 
+    /// When it ends because its client is away.
+    pub(crate) fn client_until(&self) -> Option<Time> {
+        self.client_until
+    }
+
     /// The client came: a job runs since then.
     pub(crate) fn set_used(&mut self, since: Time) {
         self.used = true;

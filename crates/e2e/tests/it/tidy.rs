@@ -20,6 +20,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["wire", "session", "link", "peer"]),
     ("client", &["wire", "session", "link", "peer"]),
     ("cli", &["wire", "session", "link", "peer", "worker", "client", "server", "store", "identity"]),
+    ("sim", &["wire", "room", "access", "session"]),
     ("e2e", &["wire", "session", "link", "peer", "worker", "client", "server", "store", "identity"]),
 ];
 

@@ -1,0 +1,152 @@
+//! What is done to the world: faults, and what people do from outside.
+
+use sleap_rtc_access::{Caller, may_delete_peer, may_delete_room, may_extend};
+use sleap_rtc_room::Call;
+use sleap_rtc_session::pool_worker::Input;
+use sleap_rtc_wire::peer::Wish;
+use sleap_rtc_wire::record::RoomRecord;
+
+use crate::event::Event;
+use crate::plan::{Act, Deed, Kind};
+use crate::seen::Note;
+use crate::world::{World, member};
+
+impl World {
+    pub(crate) fn act(&mut self, act: Act) {
+        let Act { deed, who, ms, .. } = act;
+        let who = who % self.nodes.len().max(1);
+        let until = self.now + ms;
+        match deed {
+            Deed::KillServer => self.server_dies(ms),
+            Deed::SecondServer => self.second_server(ms),
+            Deed::StoreDown => self.store.down_until = self.store.down_until.max(until.min(self.now + 90_000)),
+            Deed::StoreSlow => {
+                self.seen.note(Note::StoreSlow);
+                self.store.slow_until = until;
+            }
+            Deed::Cut => {
+                let after = [self.random.between(1, 2_000), self.random.between(1, 2_000)];
+                self.cut_of(who, after[0], after[1]);
+            }
+            Deed::HalfOpen => {
+                self.seen.note(Note::HalfOpen);
+                self.cut_of(who, ms.clamp(2_000, 120_000), 1);
+            }
+            Deed::Partition => self.partition(who, ms),
+            Deed::SlowNetwork => {
+                self.seen.note(Note::SlowNetwork);
+                self.slow_until = until.min(self.now + 60_000);
+            }
+            Deed::CutLink => self.cut_a_link(who),
+            Deed::Kill => self.kill(who, ms),
+            Deed::DiskFails => self.nodes[who].disk_fails_until = until,
+            Deed::Drain => {
+                if self.nodes[who].worker.is_some() {
+                    self.seen.note(Note::Drain);
+                    self.worker_input(who, Input::Drain);
+                }
+            }
+            Deed::Cancel => self.client_wish(who, Wish::Cancel),
+            Deed::Stop => self.client_wish(who, Wish::Stop),
+            Deed::Leave => self.client_leaves(who),
+            Deed::Extend => self.extend(who),
+            Deed::DeleteRoom => self.delete_room(who, ms),
+            Deed::DeletePeer => self.delete_peer(who),
+        }
+    }
+
+    fn server_dies(&mut self, ms: u64) {
+        let Some(server) = self.server() else { return };
+        self.seen.note(Note::ServerCrash);
+        self.kill_server(server);
+        // Its machine's clock may be set back meanwhile, by a little.
+        let offset_ms = self.random.below(4_001) as i64 - 2_000;
+        self.queue.push(self.now + ms.clamp(200, 60_000), Event::Serve { offset_ms });
+    }
+
+    fn second_server(&mut self, ms: u64) {
+        let alive = self.servers.iter().filter(|server| server.alive).count();
+        let (Some(server), 1) = (self.server(), alive) else { return };
+        self.seen.note(Note::SecondServer);
+        self.servers[server].deposed = true;
+        self.model.two_servers = true;
+        self.serve(0);
+        self.queue.push(self.now + ms.clamp(5_000, 300_000), Event::EndSecond { server });
+    }
+
+    pub(crate) fn end_second(&mut self, server: usize) {
+        if self.servers[server].alive {
+            self.kill_server(server);
+        }
+    }
+
+    fn cut_of(&mut self, who: usize, server_after: u64, peer_after: u64) {
+        if let Some(wire) = self.nodes[who].wire {
+            self.seen.note(Note::WireCut);
+            self.cut_wire(wire, server_after, peer_after);
+        }
+    }
+
+    fn cut_a_link(&mut self, who: usize) {
+        let of = |link: &crate::network::Link| !link.cut && (link.client == who || link.worker == who);
+        if let Some(link) = self.links.iter().rposition(of) {
+            self.seen.note(Note::LinkCut);
+            let after = [self.random.between(1, 40_000), self.random.between(1, 40_000)];
+            self.cut_link(link, after);
+        }
+    }
+
+    fn kill(&mut self, who: usize, ms: u64) {
+        if !self.nodes[who].is_running() {
+            return;
+        }
+        match self.nodes[who].kind {
+            Kind::Worker => {
+                self.seen.note(Note::WorkerCrash);
+                if self.model.runs(who) {
+                    self.seen.note(Note::CrashWhileRunning);
+                }
+            }
+            Kind::Client => self.seen.note(Note::ClientCrash),
+            Kind::Plain | Kind::Rough => {}
+        }
+        self.end_process(who);
+        self.queue.push(self.now + ms, Event::Start { who });
+    }
+
+    fn room_of(&self, who: usize) -> (usize, Option<RoomRecord>) {
+        let room = self.nodes[who].room;
+        let id = &self.places[room].id;
+        (room, self.store.rooms.get(id).cloned())
+    }
+
+    fn extend(&mut self, who: usize) {
+        let (room, Some(record)) = self.room_of(who) else { return };
+        let caller = Caller { member: Some(&record.created_by), ..Caller::default() };
+        if may_extend(&record, &caller).is_ok() {
+            self.seen.note(Note::RoomExtended);
+            self.call(room, Call::Extend);
+        }
+    }
+
+    fn delete_room(&mut self, who: usize, ms: u64) {
+        let (room, Some(record)) = self.room_of(who) else { return };
+        let caller = Caller { token: Some(&record.token), ..Caller::default() };
+        if may_delete_room(&record, &caller).is_ok() {
+            self.seen.note(Note::RoomDeleted);
+            self.call(room, Call::Delete);
+            self.queue.push(self.now + ms.max(5_000), Event::MakeRoom { room });
+        }
+    }
+
+    fn delete_peer(&mut self, who: usize) {
+        let (room, Some(record)) = self.room_of(who) else { return };
+        let peer = &member(self.nodes[who].member).id;
+        let caller = Caller { member: Some(peer), ..Caller::default() };
+        if may_delete_peer(&record, Some(peer), &caller).is_ok() {
+            self.seen.note(Note::PeerDeleted);
+            let id = self.peer_id(who);
+            self.call(room, Call::DeletePeer(id));
+        }
+    }
+}

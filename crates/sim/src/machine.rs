@@ -1,0 +1,409 @@
+//! What every peer's machine does for the program on it: start it, connect it, wake it, kill it, give it what its disk has done.
+
+use sleap_rtc_session::pool_line::Cause;
+use sleap_rtc_session::{
+    Binding, ClientInput, DiskAnswer, DiskRequest, Grant, JobRecord, LinkId, WorkerInput, pool_client, pool_worker,
+};
+use sleap_rtc_wire::job::Terminal;
+use sleap_rtc_wire::{FromPeer, PeerId, Time, ToPeer};
+
+use crate::clock::Clock;
+use crate::event::{DiskDone, Event};
+use crate::plan::{Kind, PeerPlan};
+use crate::random::Random;
+use crate::seen::Note;
+use crate::world::{Node, World, member};
+
+impl Node {
+    pub(crate) fn new(plan: &PeerPlan, random: &mut Random) -> Self {
+        let offset = random.below(20_001) as i64 - 10_000;
+        Self {
+            kind: plan.kind,
+            room: plan.room,
+            member: plan.member,
+            clock: Clock::new(0, offset, random.below(401) as i64 - 200),
+            life: 0,
+            wire: None,
+            attempt: 0,
+            blocked_until: 0,
+            disk_fails_until: 0,
+            wake: None,
+            disk_at: 0,
+            worker: None,
+            client: None,
+            rough: None,
+            disk: crate::worker::Disk::default(),
+            desk: crate::client::Desk::default(),
+        }
+    }
+
+    pub(crate) const fn is_running(&self) -> bool {
+        self.worker.is_some() || self.client.is_some() || self.rough.is_some()
+    }
+}
+
+impl World {
+    pub(crate) fn start(&mut self, who: usize) {
+        let ended = self.closing || self.over && self.nodes[who].kind != Kind::Worker;
+        if self.nodes[who].is_running() || ended {
+            return;
+        }
+        let ppm = self.random.below(401) as i64 - 200;
+        let offset = self.random.below(20_001) as i64 - 10_000;
+        let node = &mut self.nodes[who];
+        node.life += 1;
+        node.clock = Clock::new(self.now, offset, ppm);
+        node.wake = None;
+        match node.kind {
+            Kind::Worker => self.start_worker(who),
+            Kind::Client => self.start_client(who),
+            Kind::Plain | Kind::Rough => self.start_rough(who),
+        }
+    }
+
+    /// The process is gone, in whatever it was.
+    pub(crate) fn end_process(&mut self, who: usize) {
+        self.drop_everything(who);
+        let node = &mut self.nodes[who];
+        // Nothing that is on its way to this process counts any more.
+        node.life += 1;
+        node.wake = None;
+        if node.worker.take().is_some() {
+            self.model.trainer_ends(who);
+        }
+        node.client = None;
+        node.rough = None;
+    }
+
+    /// Wakes the machine at this time of its clock, if it is not woken before.
+    pub(crate) fn alarm(&mut self, who: usize, next: Option<Time>) {
+        let Some(next) = next else { return };
+        let node = &mut self.nodes[who];
+        let at = node.clock.when(next, self.now);
+        if node.wake.is_none_or(|planned| at < planned) {
+            node.wake = Some(at);
+            let life = node.life;
+            self.queue.push(at, Event::Wake { who, life, at });
+        }
+    }
+
+    pub(crate) fn wake(&mut self, who: usize, life: u32, at: u64) -> bool {
+        let node = &mut self.nodes[who];
+        if node.life != life || node.wake != Some(at) {
+            return false;
+        }
+        node.wake = None;
+        match node.kind {
+            Kind::Worker => self.wake_worker(who),
+            Kind::Client => self.wake_client(who),
+            Kind::Plain | Kind::Rough => false,
+        }
+    }
+
+    /// The machine tries to reach the server.
+    pub(crate) fn connect(&mut self, who: usize, fresh: bool) {
+        let node = &mut self.nodes[who];
+        node.attempt += 1;
+        let (life, attempt) = (node.life, node.attempt);
+        let event = if node.blocked_until > self.now + 10_000 {
+            self.queue.push(self.now + 10_000, Event::Shut { who, life, attempt });
+            return;
+        } else {
+            Event::Knock { who, life, attempt, fresh }
+        };
+        let at = self.now.max(self.nodes[who].blocked_until) + self.delay(60);
+        self.queue.push(at, event);
+    }
+
+    /// Somebody knocks: signs in, and gets a socket.
+    pub(crate) fn knock(&mut self, who: usize, life: u32, attempt: u32, fresh: bool) {
+        let at = self.now + self.delay(60);
+        let servers: Vec<usize> = (0..self.servers.len()).filter(|server| self.servers[*server].alive).collect();
+        if servers.is_empty() || self.store.down_until > self.now || self.nodes[who].life != life {
+            return self.queue.push(at, Event::Shut { who, life, attempt });
+        }
+        let server = *self.random.pick(&servers);
+        self.sign_in_of(who, fresh);
+        let wire = self.new_wire(who, server);
+        self.queue.push(at, Event::Open { who, life, attempt, wire });
+    }
+
+    fn sign_in_of(&mut self, who: usize, fresh: bool) {
+        let node = &self.nodes[who];
+        if node.rough.as_deref().is_some_and(|process| process.anonymous) {
+            return self.sign_in_anonymous(who, fresh);
+        }
+        let member = member(node.member);
+        self.sign_in(&member.id, Some(member.public));
+    }
+
+    /// What the program shows as its id token.
+    pub(crate) fn id_token(&self, who: usize) -> String {
+        let node = &self.nodes[who];
+        let anonymous = node.rough.as_deref().and_then(|process| process.identity.as_ref());
+        anonymous.unwrap_or(&member(node.member).id).as_str().to_owned()
+    }
+
+    pub(crate) fn opened(&mut self, who: usize, life: u32, attempt: u32, wire: usize) {
+        let node = &mut self.nodes[who];
+        if node.life != life || node.attempt != attempt {
+            // The program does not want it any more: the machine closes it.
+            return self.close_up(wire);
+        }
+        node.wire = Some(wire);
+        let id_token = Some(self.id_token(who));
+        match self.nodes[who].kind {
+            Kind::Worker => self.worker_input(who, pool_worker::Input::Connected { id_token }),
+            Kind::Client => self.client_input(who, pool_client::Input::Connected { id_token }),
+            Kind::Plain | Kind::Rough => self.rough_connected(who),
+        }
+    }
+
+    pub(crate) fn shut(&mut self, who: usize, life: u32, attempt: u32) {
+        if self.nodes[who].life != life || self.nodes[who].attempt != attempt {
+            return;
+        }
+        let cause = Cause::Unreachable("no answer".to_owned());
+        match self.nodes[who].kind {
+            Kind::Worker => self.worker_input(who, pool_worker::Input::ConnectFailed(cause)),
+            Kind::Client => self.client_input(who, pool_client::Input::ConnectFailed(cause)),
+            Kind::Plain | Kind::Rough => self.rough_lost(who),
+        }
+    }
+
+    /// The program drops its socket, or the try to open one.
+    pub(crate) fn disconnect(&mut self, who: usize) {
+        self.nodes[who].attempt += 1;
+        if let Some(wire) = self.nodes[who].wire.take() {
+            self.close_up(wire);
+        }
+    }
+
+    pub(crate) fn send(&mut self, who: usize, frame: FromPeer) {
+        if let Some(wire) = self.nodes[who].wire {
+            self.send_up(wire, frame);
+        }
+    }
+
+    /// A frame arrives at a peer.
+    pub(crate) fn down(&mut self, wire: usize, frame: ToPeer) -> bool {
+        let who = self.wires[wire].who;
+        if self.wires[wire].cut || self.nodes[who].wire != Some(wire) || self.nodes[who].life != self.wires[wire].life {
+            return false;
+        }
+        let frame = match frame {
+            ToPeer::Relayed(text) => ToPeer::decode(&text).unwrap_or(ToPeer::Unknown),
+            frame => frame,
+        };
+        match self.nodes[who].kind {
+            Kind::Worker => self.worker_hears(who, frame),
+            Kind::Client => self.client_input(who, pool_client::Input::Frame(frame)),
+            Kind::Plain | Kind::Rough => self.rough_hears(who, frame),
+        }
+        true
+    }
+
+    pub(crate) fn peer_hears(&mut self, wire: usize) {
+        let who = self.wires[wire].who;
+        if self.nodes[who].wire != Some(wire) || self.nodes[who].life != self.wires[wire].life {
+            return;
+        }
+        self.nodes[who].wire = None;
+        let replaced = self.wires[wire].replaced;
+        let cause = if replaced { Cause::Replaced } else { Cause::Closed("cut".to_owned()) };
+        match self.nodes[who].kind {
+            Kind::Worker => self.worker_input(who, pool_worker::Input::Disconnected(cause)),
+            Kind::Client => self.client_input(who, pool_client::Input::Disconnected(cause)),
+            Kind::Plain | Kind::Rough => self.rough_lost(who),
+        }
+    }
+
+    pub(crate) fn later(&mut self, who: usize, at: u64, done: DiskDone) {
+        let node = &mut self.nodes[who];
+        let life = node.life;
+        // A disk does one thing after the other.
+        node.disk_at = node.disk_at.max(at);
+        self.queue.push(node.disk_at, Event::Disk { who, life, done });
+    }
+
+    pub(crate) fn disk_done(&mut self, who: usize, life: u32, done: DiskDone) -> bool {
+        if self.nodes[who].life != life {
+            self.torn(who, &done);
+            return false;
+        }
+        match done {
+            DiskDone::Fence { room, seen, good } => {
+                let (fence, cause) = (seen.fence, "disk full".to_owned());
+                if good {
+                    self.nodes[who].disk.seen.insert(room, seen);
+                }
+                let bad = pool_worker::Input::FenceFailed { fence, cause };
+                self.worker_input(who, if good { pool_worker::Input::FencePersisted(fence) } else { bad });
+            }
+            DiskDone::Record { job, ticket, line, good } => {
+                if good {
+                    self.recorded(who, &job, &line);
+                    self.job_input(who, &job, WorkerInput::Recorded { ticket });
+                } else {
+                    self.seen.note(Note::DiskFails);
+                    let cause = "disk full".to_owned();
+                    self.job_input(who, &job, WorkerInput::RecordFailed { ticket, cause });
+                }
+            }
+            DiskDone::Accepted { job } => self.take_slot(who, &job),
+            DiskDone::Transfer { job, request } => {
+                if let Some(answer) = answer_of(&request) {
+                    self.job_input(who, &job, WorkerInput::Disk(answer));
+                }
+            }
+            DiskDone::Listed { job } => self.job_input(who, &job, WorkerInput::Results(Vec::new())),
+            DiskDone::ClientTransfer { request } => {
+                if let Some(answer) = answer_of(&request) {
+                    self.session_input(who, ClientInput::Disk(answer));
+                }
+            }
+        }
+        true
+    }
+
+    /// A line of a job's record is on the disk. Lines of a new attempt replace what an earlier one left.
+    fn recorded(&mut self, who: usize, job: &sleap_rtc_wire::JobId, line: &str) {
+        let record: Result<JobRecord, _> = serde_json::from_str(line);
+        let bytes = self.nodes[who].disk.records.entry(job.clone()).or_default();
+        match record {
+            Ok(JobRecord::Accepted { .. }) => bytes.clear(),
+            Ok(JobRecord::Ended { terminal, .. }) => {
+                if let Err(violation) = crate::model::Model::recorded_end(who, job, bytes, &terminal) {
+                    self.broken.get_or_insert(violation);
+                }
+            }
+            _ => {}
+        }
+        self.nodes[who].disk.records.entry(job.clone()).or_default().extend_from_slice(line.as_bytes());
+    }
+
+    /// The process died while this was being written: nothing of it is there, or a part.
+    fn torn(&mut self, who: usize, done: &DiskDone) {
+        let DiskDone::Record { job, line, good: true, .. } = done else { return };
+        let part = self.random.index(line.len());
+        // A line that is being added to a record; the very first one makes the file.
+        if part > 0 && self.nodes[who].worker.is_none() {
+            self.seen.note(Note::TornRecord);
+            let bytes = self.nodes[who].disk.records.entry(job.clone()).or_default();
+            bytes.extend_from_slice(&line.as_bytes()[..part]);
+        }
+    }
+
+    /// A job is over, and the room and whoever watches are told.
+    pub(crate) fn ended(&mut self, who: usize, grant: &Grant, terminal: &Terminal) {
+        self.seen.note(Note::JobEnded);
+        if let Err(violation) = self.model.ended(who, grant, terminal) {
+            self.violate(violation);
+        }
+    }
+
+    pub(crate) fn trainer_starts(&mut self, who: usize, grant: &Grant, run: u32) {
+        if let Err(violation) = self.model.trainer_starts(who, grant, &mut self.seen) {
+            self.violate(violation);
+        }
+        let life = self.nodes[who].life;
+        let longest = *self.random.pick(&[5_000, 40_000, 300_000]);
+        let takes = self.random.between(1_000, longest);
+        let event = |ends| Event::Trainer { who, life, job: grant.job_id.clone(), run, ends };
+        self.queue.push(self.now + takes / 2, event(false));
+        self.queue.push(self.now + takes, event(true));
+    }
+
+    pub(crate) fn answered(&mut self, who: usize, life: u32, to: PeerId, sdp: String) {
+        if self.nodes[who].life == life {
+            self.worker_input(who, pool_worker::Input::Answered { to, sdp });
+        }
+    }
+
+    /// One end of a link is there.
+    pub(crate) fn link_up(&mut self, link: usize, at_worker: bool) {
+        let (job, who, life) = self.end_of(link, at_worker);
+        if self.links[link].cut || self.nodes[who].life != life {
+            return;
+        }
+        let nonce = self.random.bytes();
+        let mut ends = [[0; 32]; 2];
+        ends[0][..8].copy_from_slice(&(link as u64 * 2 + 1).to_le_bytes());
+        ends[1][..8].copy_from_slice(&(link as u64 * 2 + 2).to_le_bytes());
+        let binding = |mine: usize| Binding { local: ends[mine], remote: ends[1 - mine] };
+        let id = LinkId(link as u64);
+        if !at_worker {
+            return self.client_link_up(who, link, ClientInput::LinkUp { link: id, binding: binding(0), nonce });
+        }
+        self.forget_pending(who, link);
+        let peer = self.peer_id(self.links[link].client);
+        let known = self.nodes[who].worker.as_deref_mut().zip(job.clone());
+        match known.and_then(|(process, job)| process.jobs.get_mut(&job)) {
+            Some(task) => {
+                task.links.insert(id, (link, peer.clone()));
+                let input = WorkerInput::LinkUp { link: id, peer, binding: binding(1), nonce };
+                if let Some(job) = job {
+                    self.job_input(who, &job, input);
+                }
+            }
+            // A peer without claims hears that it needs one; a job that is over has nobody here.
+            None => {
+                self.close_link(link, true);
+                self.worker_input(who, pool_worker::Input::LinkClosed { peer });
+            }
+        }
+    }
+
+    fn end_of(&self, link: usize, at_worker: bool) -> (Option<sleap_rtc_wire::JobId>, usize, u32) {
+        let one = &self.links[link];
+        let (who, life) = if at_worker { (one.worker, one.worker_life) } else { (one.client, one.client_life) };
+        (one.job.clone(), who, life)
+    }
+
+    pub(crate) fn said(&mut self, link: usize, at_worker: bool, text: String) -> bool {
+        let (job, who, life) = self.end_of(link, at_worker);
+        let one = &self.links[link];
+        if one.cut || one.done[usize::from(at_worker)] || self.nodes[who].life != life {
+            return false;
+        }
+        let id = LinkId(link as u64);
+        match (at_worker, job) {
+            (true, Some(job)) => self.job_input(who, &job, WorkerInput::Control { link: id, text }),
+            (true, None) => {}
+            (false, _) => self.session_input(who, ClientInput::Control { link: id, text }),
+        }
+        true
+    }
+
+    pub(crate) fn link_down(&mut self, link: usize, at_worker: bool) {
+        let (job, who, life) = self.end_of(link, at_worker);
+        if std::mem::replace(&mut self.links[link].done[usize::from(at_worker)], true) || self.nodes[who].life != life {
+            return;
+        }
+        let id = LinkId(link as u64);
+        if !at_worker {
+            return self.client_link_down(who, link);
+        }
+        self.forget_pending(who, link);
+        let Some(job) = job else { return };
+        let Some(process) = self.nodes[who].worker.as_deref_mut() else { return };
+        let Some(task) = process.jobs.get_mut(&job) else { return };
+        let Some((_, peer)) = task.links.remove(&id) else { return };
+        let active = task.machine.is_active();
+        self.job_input(who, &job, WorkerInput::LinkDown { link: id });
+        if !active {
+            self.worker_input(who, pool_worker::Input::LinkClosed { peer });
+        }
+    }
+}
+
+/// What a disk says that has no chunks: jobs here have no files, what matters is who may run them.
+fn answer_of(request: &DiskRequest) -> Option<DiskAnswer> {
+    match request {
+        DiskRequest::Query { query, hashes } => {
+            Some(DiskAnswer::Have { query: *query, have: vec![true; hashes.len()] })
+        }
+        DiskRequest::Assemble { .. } => Some(DiskAnswer::Assembled),
+        DiskRequest::Read { .. } | DiskRequest::Store { .. } => None,
+    }
+}

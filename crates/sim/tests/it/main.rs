@@ -1,0 +1,3 @@
+//! The rules hold in two thousand worlds, broken rules are found, and what was found once stays found.
+
+mod replay;
