@@ -64,11 +64,11 @@ pub fn to_json(peer: &PeerEntry) -> Value {
     })
 }
 
-/// The same of a worker that is silent or lost.
+/// The same of a worker that is silent or lost: not a `peer`, as it is not in the room.
 pub fn absent_to_json(worker: &AbsentPeer, now: u64) -> Value {
     let known = |name: &str| worker.metadata.property(name).cloned().unwrap_or(Value::Null);
     json!({
-        "event": "peer",
+        "event": "missing",
         "peer_id": worker.peer_id,
         "name": clean(name_of(&worker.metadata, &worker.peer_id)),
         "role": "worker",

@@ -50,5 +50,5 @@ fn a_room_is_a_table() {
 #[test]
 fn a_room_for_a_program() {
     assert_snapshot!(to_json(&peers()[1]), @r#"{"connected_at":0.0,"event":"peer","gpu_memory_mb":24564,"gpu_model":"NVIDIA RTX 4090","job_id":"7d3f9a","job_start_time":1000,"name":"gpu-box","peer_id":"worker-gpu-box-gpu0-1234","role":"worker","status":"busy","tags":["sleap-rtc","training-worker"],"was_silent_ms":null}"#);
-    assert_snapshot!(absent_to_json(&found().absent[0], 1725), @r#"{"event":"peer","gpu_memory_mb":24564,"gpu_model":"RTX 4090","job_id":"9e1c","name":"lab-3","peer_id":"worker-lab-3","role":"worker","seen_at":1685.2,"silent_s":40,"status":"silent","tags":[]}"#);
+    assert_snapshot!(absent_to_json(&found().absent[0], 1725), @r#"{"event":"missing","gpu_memory_mb":24564,"gpu_model":"RTX 4090","job_id":"9e1c","name":"lab-3","peer_id":"worker-lab-3","role":"worker","seen_at":1685.2,"silent_s":40,"status":"silent","tags":[]}"#);
 }

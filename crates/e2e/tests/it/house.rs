@@ -177,10 +177,11 @@ impl House {
         self.folder.path()
     }
 
-    /// The line of `status` about each worker, as a laptop sees it.
+    /// The line of `status` about each worker that is in the room, as a laptop sees it.
     pub(crate) fn workers(&self) -> Vec<Value> {
         let seen = self.desk("onlooker").run(&["--json", "status"]).good();
-        seen.events().into_iter().filter(|peer| peer["role"] == "worker").collect()
+        let here = |peer: &Value| peer["event"] == "peer" && peer["role"] == "worker";
+        seen.events().into_iter().filter(here).collect()
     }
 
     /// What the only worker says it is: `available`, …; `gone` if there is none.
