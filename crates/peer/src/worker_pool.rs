@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_session::pool_worker::{Admission, Effect, Fact, Input, PoolWorker, Seen, Setup, Start, StartRefused};
-use sleap_rtc_wire::{Fence, JobId, PeerId, Time};
+use sleap_rtc_wire::{Fence, JobId, PeerId, RoomId, Time};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, JoinSet};
 
@@ -81,11 +81,12 @@ impl WorkerPool {
         let (to_shell, events) = mpsc::channel(1);
         let (commands, queue) = mpsc::channel(COMMANDS);
         let clock = Clock::start();
-        let peer_id = setup.peer_id.clone();
+        let (room_id, peer_id) = (setup.room_id.clone(), setup.peer_id.clone());
         let runner = Runner {
             machine: PoolWorker::new(setup, clock.now()),
             clock,
             line: Line::new(api, key),
+            room_id,
             peer_id,
             fences,
             writes: JoinSet::new(),
@@ -165,6 +166,7 @@ struct Runner {
     machine: PoolWorker,
     clock: Clock,
     line: Line,
+    room_id: RoomId,
     peer_id: PeerId,
     fences: FenceFile,
     /// One write at a time: of two, the lower fence could be the last on the disk.
@@ -277,7 +279,7 @@ impl Runner {
     async fn leave(&mut self) {
         self.line.close().await;
         if let Some((api, who)) = self.line.identity()
-            && let Err(error) = api.delete_peer(&who.id_token, &self.peer_id).await
+            && let Err(error) = api.delete_peer(&who.id_token, &self.room_id, &self.peer_id).await
         {
             // The room notices by itself that the connection is gone.
             tracing::warn!(%error, "the server could not be told that this worker has left");

@@ -43,9 +43,10 @@ impl Api {
         self.post("/delete-peers-and-room", Some(bearer), &body).await
     }
 
-    /// Takes a peer out of its room.
-    pub async fn delete_peer(&self, bearer: &str, peer: &PeerId) -> Result<Deleted, ApiError> {
-        self.post("/delete-peer", Some(bearer), &DeletePeer { peer_id: peer.clone(), room_id: None, token: None }).await
+    /// Takes a peer out of its room, and no namesake of it out of another.
+    pub async fn delete_peer(&self, bearer: &str, room: &RoomId, peer: &PeerId) -> Result<Deleted, ApiError> {
+        let body = DeletePeer { peer_id: peer.clone(), room_id: Some(room.clone()), token: None };
+        self.post("/delete-peer", Some(bearer), &body).await
     }
 
     /// Forgets anonymous identities that are no longer used.

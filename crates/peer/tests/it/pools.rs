@@ -164,6 +164,19 @@ async fn a_drained_worker_is_gone_from_the_room() {
 }
 
 #[tokio::test]
+async fn a_worker_that_leaves_takes_nobody_of_its_name_out_of_another_room() {
+    let server = TestServer::start().await;
+    let (room, other) = (server.room().await, server.room().await);
+    let mut worker = Worker::join(&server, &room, "gpu1").await;
+    let _namesake = worker.twin(&server, &other, "gpu1").await;
+    let (client, _, _events) = join(&server, &other, "laptop");
+    assert_eq!(found(&client, "available").await, ["gpu1"]);
+    worker.handle.drain().await;
+    worker.until(|event| matches!(event, WorkerEvent::Left)).await;
+    assert_eq!(found(&client, "available").await, ["gpu1"]);
+}
+
+#[tokio::test]
 async fn a_client_that_nobody_hears_says_so_at_once() {
     let mut server = TestServer::start().await;
     let room = server.room().await;
