@@ -61,6 +61,8 @@ enum Stage {
     Offered,
     /// The shell looks whether it can be done here.
     Checking,
+    /// It was ended while the shell looks: over once the shell has answered, because until then the shell may take the slot for it.
+    Doomed(Terminal),
     /// Its acceptance is being recorded.
     Accepting,
     /// Its files come.
@@ -162,7 +164,7 @@ impl JobWorker {
             WorkerInput::BulkTaken { link, count } => self.bulk_taken(link, count, now),
             WorkerInput::LinkDown { link } => self.link_down(link, now),
             WorkerInput::Accepted => self.accepted(now),
-            WorkerInput::Rejected { code, cause } if self.stage == Stage::Checking => self.fail(code, cause, now),
+            WorkerInput::Rejected { code, cause } => self.rejected(code, cause, now),
             WorkerInput::Recorded { ticket } => self.recorded(ticket, now),
             WorkerInput::RecordFailed { ticket, cause } => self.record_failed(ticket, cause, now),
             WorkerInput::Happened(what) => self.happened(what, now),
@@ -178,7 +180,7 @@ impl JobWorker {
             WorkerInput::Abort { code, cause } => self.abort(code, cause, now),
             WorkerInput::Withdrawn => self.withdrawn(),
             WorkerInput::Superseded => self.superseded(now),
-            WorkerInput::Rejected { .. } | WorkerInput::Tick => {}
+            WorkerInput::Tick => {}
         }
         self.look_at_time(now);
         self.pump(now);
@@ -209,7 +211,18 @@ impl JobWorker {
         matches!(self.stage, Stage::Ended(_)) && self.durable && self.links.is_empty()
     }
 
+    fn rejected(&mut self, code: FailCode, cause: String, now: Time) {
+        match self.stage.clone() {
+            Stage::Checking => self.conclude(end::failed(code, cause, now), now),
+            Stage::Doomed(terminal) => self.conclude(terminal, now),
+            _ => {}
+        }
+    }
+
     fn accepted(&mut self, now: Time) {
+        if let Stage::Doomed(terminal) = self.stage.clone() {
+            return self.conclude(terminal, now);
+        }
         let (Stage::Checking, Some(submission)) = (&self.stage, self.submission.clone()) else { return };
         self.stage = Stage::Accepting;
         self.reserving = BLOCK;

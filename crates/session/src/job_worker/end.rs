@@ -27,7 +27,7 @@ pub(super) enum Doom {
 
 impl JobWorker {
     pub(super) fn fail(&mut self, code: FailCode, cause: String, now: Time) {
-        self.finish(terminal(EndState::Failed, Some(code), Some(cause), now), now);
+        self.finish(failed(code, cause, now), now);
     }
 
     pub(super) fn cancelled(&mut self, cause: Option<&str>, now: Time) {
@@ -86,13 +86,15 @@ impl JobWorker {
 
     /// Ends the job, once.
     fn finish(&mut self, mut terminal: Terminal, now: Time) {
-        let over = matches!(self.stage, Stage::Ending { .. } | Stage::Ended(_) | Stage::Forgotten);
+        let over = matches!(self.stage, Stage::Doomed(_) | Stage::Ending { .. } | Stage::Ended(_) | Stage::Forgotten);
         if over && !mutation::on(Mutation::SecondEnd) {
             return;
         }
         self.receiver = None;
         clean_terminal(&mut terminal);
-        if self.durable || self.stage == Stage::Accepting {
+        if self.stage == Stage::Checking {
+            self.stage = Stage::Doomed(terminal);
+        } else if self.durable || self.stage == Stage::Accepting {
             let seq = self.log.next_seq();
             self.stage = Stage::Ending { terminal, seq };
             self.record_end();
@@ -113,7 +115,8 @@ impl JobWorker {
     }
 
     /// The end is on the disk, or needs not be: now it is told.
-    fn conclude(&mut self, terminal: Terminal, now: Time) {
+    pub(super) fn conclude(&mut self, mut terminal: Terminal, now: Time) {
+        clean_terminal(&mut terminal);
         self.log.push(now, What::End { end: terminal.clone() });
         self.stage = Stage::Ended(terminal.clone());
         self.out.push_back(WorkerEffect::Over { terminal });
@@ -141,8 +144,8 @@ impl JobWorker {
         let Some(pending) = self.records.remove(&ticket) else { return };
         match (pending, self.stage.clone()) {
             (Pending::Accepted, Stage::Accepting) => {
-                self.stage = Stage::Checking;
-                self.fail(FailCode::DiskFull, format!("the job could not be recorded: {cause}"), now);
+                let cause = format!("the job could not be recorded: {cause}");
+                self.conclude(failed(FailCode::DiskFull, cause, now), now);
             }
             // Nothing of the job is on the disk, so nothing need be before its end is told.
             (Pending::Ended, Stage::Ending { terminal, .. }) if !self.durable => self.conclude(terminal, now),
@@ -172,6 +175,10 @@ impl JobWorker {
             Err(error) => Results::Broken(TransferError::new(FailCode::Internal, format!("the results: {error}"))),
         };
     }
+}
+
+pub(super) fn failed(code: FailCode, cause: String, now: Time) -> Terminal {
+    terminal(EndState::Failed, Some(code), Some(cause), now)
 }
 
 fn terminal(state: EndState, code: Option<FailCode>, cause: Option<String>, now: Time) -> Terminal {

@@ -144,7 +144,7 @@ impl JobWorker {
             Stage::Checking | Stage::Accepting => true,
             Stage::Receiving => self.receiver.is_none(),
             Stage::Ended(_) => !self.durable,
-            Stage::Offered | Stage::Running | Stage::Ending { .. } | Stage::Forgotten => false,
+            Stage::Offered | Stage::Doomed(_) | Stage::Running | Stage::Ending { .. } | Stage::Forgotten => false,
         };
         self.alone_since.filter(|_| matters).map(|since| since.plus_ms(self.gone_ms))
     }

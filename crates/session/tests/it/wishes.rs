@@ -6,7 +6,7 @@ use sleap_rtc_wire::job::{EndState, FailCode, Phase};
 use sleap_rtc_wire::peer::Wish;
 
 use crate::fixtures::ended;
-use crate::world::{Late, World};
+use crate::world::{Answer, Late, World};
 
 #[test]
 fn cancel_in_every_state_ends_cancelled_once() {
@@ -176,6 +176,29 @@ fn a_claim_that_ends_before_anybody_comes_leaves_nothing() {
     world.until("it runs", |world| world.runs == 1);
     world.worker_input(WorkerInput::Withdrawn);
     world.assert_completed();
+}
+
+/// Until the shell has answered it may take the slot for the job: an end that was told before would leave the slot taken for ever.
+#[test]
+fn a_job_that_is_ended_while_it_is_looked_at_is_over_after_the_answer() {
+    let rejected = WorkerInput::Rejected { code: FailCode::NoTrainer, cause: "none".to_owned() };
+    for answer in [WorkerInput::Accepted, rejected] {
+        let mut world = World::usual();
+        world.late = Some(Late::new(1));
+        let asked = |world: &World| {
+            let late = world.late.as_ref().unwrap();
+            late.answers.iter().any(|answer| matches!(answer, Answer::Worker(WorkerInput::Accepted)))
+        };
+        while !asked(&world) {
+            assert!(world.deliver());
+        }
+        world.worker_input(WorkerInput::Wish(Wish::Cancel));
+        world.worker_input(WorkerInput::Wish(Wish::Cancel));
+        assert!(world.ends.is_empty() && world.worker.is_active());
+        world.worker_input(answer);
+        assert_eq!(world.ends.iter().map(|end| end.state).collect::<Vec<_>>(), [EndState::Cancelled]);
+        assert!(!world.worker.is_active() && world.runs == 0 && world.records.is_empty());
+    }
 }
 
 proptest! {
