@@ -13,7 +13,7 @@ use sleap_rtc_wire::signal::{AbsentPeer, PeerEntry};
 use sleap_rtc_wire::{Filters, Metadata, PeerId, PublicKey, Time};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::sync::watch;
-use tokio::time::{Instant, interval};
+use tokio::time::{Instant, interval, sleep};
 
 use crate::controls::Wanted;
 use crate::error::TrainError;
@@ -25,6 +25,10 @@ use crate::train::tell;
 /// How often a place that does not change is looked at: other terminals are to see that somebody waits.
 const BEAT: Duration = Duration::from_secs(5);
 
+/// How long a server that has started may need until it knows its workers: twice of what it takes by default.
+const RECOVERS: Duration = Duration::from_secs(10);
+/// How often it is asked meanwhile, by somebody who has no time to wait in line.
+const ASK_AGAIN: Duration = Duration::from_millis(500);
 /// How long a seat is good after it came: rooms sign them for ten minutes, and send a fresh one after five.
 const SEAT: Duration = Duration::from_mins(10);
 
@@ -55,11 +59,20 @@ impl Bookings<'_> {
         line: &mut InLine,
     ) -> Result<Option<Booked>, TrainError> {
         let pool = self.member.pool.clone();
+        let recovered = Instant::now() + RECOVERS;
         let mut granted = loop {
             match self.meanwhile(pool.claim(request.clone()), Some((&mut *line, &request.filters))).await {
                 None => return Ok(None),
                 // The server went before it had answered, and there was no time to wait: it is asked once it is back.
                 Some(Err(Failure::ServerLost(_))) => {}
+                // A server that has just started does not know yet who is free: that is no answer, even to who does not wait.
+                Some(Err(Failure::Refused(refused)))
+                    if refused.reason == Reason::Recovering && Instant::now() < recovered =>
+                {
+                    if self.meanwhile(sleep(ASK_AGAIN), None).await.is_none() {
+                        return Ok(None);
+                    }
+                }
                 Some(Err(Failure::Refused(refused))) => return Err(self.refused(refused, tags).await),
                 Some(Err(failure)) => return Err(self.member.failed(failure, None)),
                 Some(Ok(granted)) => break granted,

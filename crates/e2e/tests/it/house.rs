@@ -179,14 +179,22 @@ impl House {
 
     /// The line of `status` about each worker that is in the room, as a laptop sees it.
     pub(crate) fn workers(&self) -> Vec<Value> {
-        let seen = self.desk("onlooker").run(&["--json", "status"]).good();
-        let here = |peer: &Value| peer["event"] == "peer" && peer["role"] == "worker";
-        seen.events().into_iter().filter(here).collect()
+        self.seen("peer")
     }
 
-    /// What the only worker says it is: `available`, …; `gone` if there is none.
+    /// The lines of `status` about workers: `peer` for those that are there, `missing` for those that are silent or lost.
+    fn seen(&self, event: &str) -> Vec<Value> {
+        let seen = self.desk("onlooker").run(&["--json", "status"]).good();
+        seen.events().into_iter().filter(|peer| peer["event"] == event && peer["role"] == "worker").collect()
+    }
+
+    /// What the only worker says it is: `available`, …; `silent` or `lost` if it is missed, `gone` if there is none.
     pub(crate) fn status(&self) -> String {
-        self.workers().first().map_or("gone".to_owned(), |worker| worker["status"].as_str().unwrap_or("?").to_owned())
+        let mut seen = self.workers();
+        if seen.is_empty() {
+            seen = self.seen("missing");
+        }
+        seen.first().map_or("gone".to_owned(), |worker| worker["status"].as_str().unwrap_or("?").to_owned())
     }
 
     /// Waits until the only worker says so.

@@ -197,3 +197,14 @@ async fn a_client_that_looks_for_a_worker_sees_the_free_ones() {
     let all = Filters::parse(serde_json::json!({"role": "worker"})).unwrap();
     assert_eq!(found(Some(all)).await, ["gpu2", "gpu1"], "the free one first");
 }
+
+#[tokio::test]
+async fn a_server_that_has_just_started_turns_nobody_away() {
+    let mut lab = Lab::new().await;
+    let _worker = TestWorker::join(&lab, "gpu1", Script::leaves(model())).await;
+    lab.stop_server().await;
+    lab.start_server().await;
+    // The worker is expected, and may not be there yet.
+    let mut training = start(lab.config(), lab.request());
+    assert!(matches!(training.end().await.unwrap(), TrainOutcome::Trained { .. }));
+}
