@@ -59,8 +59,9 @@ pub struct Stats {
 }
 
 impl Room {
-    /// A room from its record and its workers as the store has them. The epoch is raised by one, and the first effect persists
-    /// that; no claim is granted before it is committed. Presence starts empty: peers register again, with what they hold.
+    /// A room from its record and its workers as the store has them. The epoch is raised, at least to the time in seconds, and
+    /// the first effect persists that; no claim is granted before it is committed. The time makes fences grow even where the record is
+    /// older than what workers have seen: a store that was restored from a backup, a room that was made anew under its old id. Presence starts empty: peers register again, with what they hold.
     pub fn load(record: RoomRecord, workers: Vec<WorkerRecord>, config: RoomConfig, now: Time) -> Self {
         let absent = Absent::load(workers, &config, now);
         let awaited = absent.silent().cloned().collect();
@@ -86,7 +87,9 @@ impl Room {
             room.settle_absent(&worker);
         }
         room.bound_absent();
-        room.record.epoch = room.record.epoch.saturating_add(u64::from(!mutation::on(Mutation::EpochNotRaised)));
+        if !mutation::on(Mutation::EpochNotRaised) {
+            room.record.epoch = room.record.epoch.saturating_add(1).max(now.unix_seconds());
+        }
         room.commit_epoch(now);
         room
     }

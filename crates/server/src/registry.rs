@@ -180,7 +180,7 @@ mod tests {
             kind: RoomKind::Named,
             ttl_ms: None,
             expires_at: None,
-            epoch: 6,
+            epoch: 9_000_000_006,
         };
         store.apply(vec![Change::PutRoom(record)]).await.unwrap();
         let context = Context::new(Config::new(folder.path().to_owned()), store.clone(), Arc::new(identity));
@@ -194,7 +194,7 @@ mod tests {
         let cells: Vec<_> = opened.into_iter().map(|cell| cell.unwrap().unwrap()).collect();
         assert!(cells.iter().all(|cell| Arc::ptr_eq(cell, &cells[0])));
         registry.context.writes.idle().await;
-        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 7, "raised once");
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_007, "raised once");
         assert!(registry.tables().changing.is_empty(), "nothing is left behind");
     }
 
@@ -217,6 +217,6 @@ mod tests {
         assert!(registry.live(&id).is_none() && cell.is_over());
         registry.open(&id).await.unwrap().unwrap();
         registry.context.writes.idle().await;
-        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 8);
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_008);
     }
 }

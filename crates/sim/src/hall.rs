@@ -62,7 +62,8 @@ pub(crate) enum Told {
 #[derive(Debug)]
 pub(crate) struct Hall {
     pub(crate) room: RoomId,
-    pub(crate) epoch: u64,
+    /// The room was loaded before.
+    pub(crate) again: bool,
     pub(crate) loaded_at: Time,
     pub(crate) knobs: Knobs,
     /// The last fence that was given out here.
@@ -84,10 +85,10 @@ pub(crate) struct Hall {
 }
 
 impl Hall {
-    pub(crate) fn new(record: &RoomRecord, workers: &[WorkerRecord], knobs: &Knobs, now: Time) -> Self {
+    pub(crate) fn new(record: &RoomRecord, workers: &[WorkerRecord], knobs: &Knobs, again: bool, now: Time) -> Self {
         Self {
             room: record.room_id.clone(),
-            epoch: record.epoch + 1,
+            again,
             loaded_at: now,
             knobs: knobs.clone(),
             fence: Fence::default(),

@@ -44,7 +44,7 @@ fn a_used_claim_shows_its_job_and_ends_only_by_the_worker() {
     assert_effects(desk.put(uses(w1, &id)), []);
     let list = desk.list(c1, "c1", json!({"status": "busy"}));
     let shown = json!({"tags": ["sleap-rtc"], "properties":
-        {"status": "busy", "current_job_id": "job-1", "job_start_time": 1_000_001.5}});
+        {"status": "busy", "current_job_id": "job-1", "job_start_time": 2.5}});
     assert_eq!(Value::from(list[0].metadata.clone()), shown);
 
     assert_eq!(refused(desk.go(releases(c1, &id)), c1), Code::Forbidden);

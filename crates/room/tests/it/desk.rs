@@ -24,7 +24,7 @@ pub(crate) struct Desk {
     pub(crate) workers: BTreeMap<PeerId, WorkerRecord>,
 }
 
-pub(crate) const START: Time = Time(1_000_000_000);
+pub(crate) const START: Time = Time(1_000);
 
 impl Desk {
     pub(crate) fn new() -> Self {

@@ -73,7 +73,7 @@ fn a_client_finds_the_free_workers_with_enough_memory() {
         [(
             c1,
             json!({"type": "peer_list", "to_peer_id": "ana", "count": 1, "peers":
-                [{"peer_id": "w1", "role": "worker", "metadata": metadata, "connected_at": 1_000_000.0}]})
+                [{"peer_id": "w1", "role": "worker", "metadata": metadata, "connected_at": 1.0}]})
         )]
     );
 }

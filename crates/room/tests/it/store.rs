@@ -128,6 +128,16 @@ fn an_id_that_was_taken_meanwhile_is_refused() {
     assert_eq!(refused(frames(desk.put(Input::Persisted(ticket))), conn(1)), Code::Forbidden);
 }
 
+#[test]
+fn an_epoch_is_above_all_that_workers_have_seen_even_if_the_store_was_restored_from_a_backup() {
+    let now = START.plus_ms(3_600_000);
+    let room = Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), now);
+    assert_eq!(room.record().epoch, 3_601, "the time in seconds: the backup's is 0");
+    let later = RoomRecord { epoch: 5_000, ..record(RoomKind::Named) };
+    let room = Room::load(later, Vec::new(), RoomConfig::default(), now);
+    assert_eq!(room.record().epoch, 5_001, "raised by one where the clock was set back");
+}
+
 /// A room whose first write is still to come.
 fn loading() -> Desk {
     let room = Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), START);

@@ -81,8 +81,7 @@ pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom, chosen:
             name: terms.name.clone(),
             kind: terms.kind,
             ttl_ms: terms.ttl_ms,
-            // A room that is made anew under an id that was used before must not give out fences that its workers have seen.
-            epoch: now.unix_seconds(),
+            epoch: 0,
         };
         if app.registry.create(&record).await? {
             let RoomRecord { room_id, token, name, expires_at, .. } = record;
