@@ -39,6 +39,8 @@ impl World {
             }
             Deed::CutLink => self.cut_a_link(who),
             Deed::Kill => self.kill(who, ms),
+            Deed::KillWriting => self.nodes[who].dies_writing = Some(ms),
+            Deed::Lose => self.lose(who, ms),
             Deed::DiskFails => self.nodes[who].disk_fails_until = until,
             Deed::Drain => {
                 if self.nodes[who].worker.is_some() {
@@ -71,7 +73,38 @@ impl World {
         self.servers[server].deposed = true;
         self.model.two_servers = true;
         self.serve(0);
-        self.queue.push(self.now + ms.clamp(5_000, 300_000), Event::EndSecond { server });
+        self.queue.push(self.now + 1_000, Event::Flap { server });
+        self.queue.push(self.now + ms.clamp(30_000, 300_000), Event::EndSecond { server });
+    }
+
+    pub(crate) fn flap(&mut self, server: usize) -> bool {
+        if !self.servers[server].alive || self.calm {
+            return false;
+        }
+        let wires: Vec<usize> = self.nodes.iter().filter_map(|node| node.wire).collect();
+        if !wires.is_empty() {
+            let wire = *self.random.pick(&wires);
+            let after = self.random.between(1, 500);
+            self.cut_wire(wire, after, after);
+        }
+        let at = self.now + self.random.between(500, 8_000);
+        self.queue.push(at, Event::Flap { server });
+        true
+    }
+
+    /// The next worker on which a job runs is not heard of until it counts as lost.
+    fn lose(&mut self, who: usize, ms: u64) {
+        let count = self.nodes.len();
+        let next = (0..count).map(|more| (who + more) % count).find(|who| self.model.runs(*who));
+        if let Some(who) = next.filter(|_| self.plan.knobs.lost_ms < 300_000) {
+            self.partition(who, self.plan.knobs.lost_ms + 5_000 + ms.min(120_000));
+        }
+    }
+
+    pub(crate) fn dies(&mut self, who: usize, life: u32, ms: u64) {
+        if self.nodes[who].life == life {
+            self.kill(who, ms);
+        }
     }
 
     pub(crate) fn end_second(&mut self, server: usize) {

@@ -115,7 +115,7 @@ impl Hall {
         seen: &mut Seen,
     ) -> Result<(), Violation> {
         seen.note(Note::Granted);
-        if self.epoch > 1 {
+        if self.again {
             seen.note(Note::FenceOverRestart);
         }
         let Some(worker) = self.peers.get(&conn) else { return Ok(()) };

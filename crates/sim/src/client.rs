@@ -2,7 +2,9 @@
 
 use sleap_rtc_session::pool_client::{CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer, PoolClient, Setup};
 use sleap_rtc_session::pool_line::FirstTry;
-use sleap_rtc_session::{ClientEffect, ClientInput, ClientTimes, JobClient, LinkId, Outcome, Plan, Show, Target};
+use sleap_rtc_session::{
+    ClientEffect, ClientError, ClientInput, ClientTimes, JobClient, LinkId, Outcome, Plan, Show, Target,
+};
 use sleap_rtc_wire::claim::Claimed;
 use sleap_rtc_wire::job::{JobSpec, TrainOptions, What};
 use sleap_rtc_wire::peer::Wish;
@@ -45,8 +47,8 @@ pub(crate) struct Process {
     rising: Option<usize>,
     link: Option<usize>,
     calls: u64,
-    /// The user has gone.
-    leaving: bool,
+    /// The offer that is open has a claim in it.
+    offered_claim: bool,
 }
 
 impl std::fmt::Debug for Process {
@@ -65,7 +67,7 @@ impl World {
         let setup = Setup { peer_id: self.peer_id(who), room_id: room_id.clone(), token, metadata, first };
         let pool = PoolClient::new(setup, now);
         let (session, claiming, making, rising, link) = (None, None, None, None, None);
-        let mut process = Process { pool, session, claiming, making, rising, link, calls: 0, leaving: false };
+        let mut process = Process { pool, session, claiming, making, rising, link, calls: 0, offered_claim: false };
         let desk = &mut self.nodes[who].desk;
         let open = desk.open.take().filter(|open| open.room == room_id && self.random.below(4) > 0);
         if let Some((open, target)) =
@@ -187,7 +189,6 @@ impl World {
         let now = self.nodes[who].clock.at(self.now);
         if let Some(process) = self.nodes[who].client.as_deref_mut() {
             process.pool.handle(Input::Leave, now, 0);
-            process.leaving = true;
             while let Some(effect) =
                 self.nodes[who].client.as_deref_mut().and_then(|process| process.pool.next_effect())
             {
@@ -225,6 +226,8 @@ impl World {
                         process.rising = Some(link);
                         self.raise_link(link);
                     }
+                    // With a claim in the offer, a failed offer has given the claim back: no further try can do.
+                    _ if process.offered_claim => return self.unreachable(who),
                     _ => self.not_made(who, process),
                 }
             }
@@ -241,6 +244,13 @@ impl World {
         }
         // `train` says so and ends; its user may try again.
         self.nodes[who].desk.open = None;
+        false
+    }
+
+    /// `train` says that it did not come to the worker; the user tries again, or lets it be.
+    fn unreachable(&mut self, who: usize) -> bool {
+        let cause = "no link".to_owned();
+        self.finished(who, Outcome::Failed(ClientError::Unreachable { cause }));
         false
     }
 
@@ -291,6 +301,7 @@ impl World {
                 let call = CallId(process.calls);
                 process.making = Some(call);
                 let accepted = process.session.as_ref().is_some_and(JobClient::is_accepted);
+                process.offered_claim = !accepted;
                 let offer = Offer {
                     worker: target.worker,
                     sdp: format!("offer-{who}"),

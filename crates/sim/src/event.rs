@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Wake { who: usize, life: u32, at: u64 },
     /// A user, or a program without rules, does the next thing.
     Whim { who: usize, life: u32 },
+    /// A process is killed.
+    Die { who: usize, life: u32, ms: u64 },
     /// Somebody knocks at the server.
     Knock { who: usize, life: u32, attempt: u32, fresh: bool },
     /// The socket is open.
@@ -44,6 +46,8 @@ pub(crate) enum Event {
     Serve { offset_ms: i64 },
     /// A room that was deleted is made again.
     MakeRoom { room: usize },
+    /// While there are two servers, connections are cut and come to either of them.
+    Flap { server: usize },
     /// The second of two servers ends.
     EndSecond { server: usize },
     /// A worker's disk has done something.

@@ -42,6 +42,9 @@ impl World {
         if !self.until(SERVED_MS, left, "workers are left") {
             return false;
         }
+        if !self.until(SERVED_MS, |world| world.server().is_some(), "no server is up") {
+            return false;
+        }
         for room in 0..self.places.len() {
             if self.plan.rooms[room].named.is_some_and(|seconds| seconds == 0 || seconds > 7_200) {
                 self.call(room, Call::Delete);

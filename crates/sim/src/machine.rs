@@ -27,6 +27,7 @@ impl Node {
             attempt: 0,
             blocked_until: 0,
             disk_fails_until: 0,
+            dies_writing: None,
             wake: None,
             disk_at: 0,
             worker: None,
@@ -307,7 +308,7 @@ impl World {
             self.violate(violation);
         }
         let life = self.nodes[who].life;
-        let longest = *self.random.pick(&[5_000, 40_000, 300_000]);
+        let longest = *self.random.pick(&[5_000, 40_000, 300_000, self.plan.knobs.lost_ms * 4]);
         let takes = self.random.between(1_000, longest);
         let event = |ends| Event::Trainer { who, life, job: grant.job_id.clone(), run, ends };
         self.queue.push(self.now + takes / 2, event(false));

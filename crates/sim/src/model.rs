@@ -18,6 +18,8 @@ use crate::seen::{Note, Seen};
 #[derive(Debug, Default)]
 pub(crate) struct Model {
     halls: Vec<Option<Box<Hall>>>,
+    /// Rooms that were loaded before.
+    loaded: BTreeSet<RoomId>,
     /// The last fence that was given out in each room.
     given: BTreeMap<RoomId, Fence>,
     /// Two servers have been up at once: what one of them does not hear of, it cannot keep.
@@ -42,7 +44,8 @@ pub(crate) struct Visit {
 
 impl Model {
     pub(crate) fn load(&mut self, record: &RoomRecord, workers: &[WorkerRecord], knobs: &Knobs, now: Time) {
-        self.halls.push(Some(Box::new(Hall::new(record, workers, knobs, now))));
+        let again = !self.loaded.insert(record.room_id.clone());
+        self.halls.push(Some(Box::new(Hall::new(record, workers, knobs, again, now))));
     }
 
     pub(crate) fn unload(&mut self, hall: usize) {

@@ -76,6 +76,10 @@ pub enum Deed {
     CutLink,
     /// Kill a peer's process; it is back after `ms`.
     Kill,
+    /// Kill a worker's process in the middle of its next record; it is back after `ms`.
+    KillWriting,
+    /// Cut a worker off on which a job runs, from everybody, until it counts as lost and `ms` longer.
+    Lose,
     /// A worker's disk fails for `ms`.
     DiskFails,
     /// Drain a worker; a new process comes after `ms`.
@@ -98,7 +102,7 @@ impl Deed {
     /// All of them by name, with how often each is drawn.
     pub const ALL: &[(Self, &'static str, u64)] = &[
         (Self::KillServer, "kill-server", 10),
-        (Self::SecondServer, "second-server", 1),
+        (Self::SecondServer, "second-server", 2),
         (Self::StoreDown, "store-down", 4),
         (Self::StoreSlow, "store-slow", 3),
         (Self::Cut, "cut", 12),
@@ -107,6 +111,8 @@ impl Deed {
         (Self::SlowNetwork, "slow-network", 3),
         (Self::CutLink, "cut-link", 8),
         (Self::Kill, "kill", 10),
+        (Self::KillWriting, "kill-writing", 4),
+        (Self::Lose, "lose", 5),
         (Self::DiskFails, "disk-fails", 4),
         (Self::Drain, "drain", 4),
         (Self::Cancel, "cancel", 4),
@@ -189,8 +195,10 @@ impl Plan {
         for room in 0..rooms {
             // The first room is the busy one.
             let share = if room == 0 { 1 } else { 3 };
+            // Some rooms have more workers than one member may book.
+            let (few, many) = if room == 0 && random.one_in(12) { (10, 12) } else { (1, 4) };
             for (kind, low, high) in
-                [(Kind::Worker, 1, 4), (Kind::Client, 1, 5), (Kind::Plain, 0, 2), (Kind::Rough, 0, 2)]
+                [(Kind::Worker, few, many), (Kind::Client, 1, 5), (Kind::Plain, 0, 2), (Kind::Rough, 0, 2)]
             {
                 for _ in 0..random.between(low, high).div_ceil(share) {
                     peers.push(PeerPlan { kind, room, member: random.index(MEMBERS) });

@@ -153,7 +153,8 @@ impl World {
     }
 
     fn rough_does(&mut self, who: usize) {
-        match self.random.below(16) {
+        match self.random.below(17) {
+            16 => self.floods(who),
             0..=4 => self.claims_something(who),
             5 => self.asks_again(who),
             6..=8 => self.gives_back(who),
@@ -187,7 +188,7 @@ impl World {
 
     fn updates(&mut self, who: usize) {
         let (peer_id, steps) = (self.peer_id(who), self.steps);
-        let status = *self.random.pick(&["available", "available", "busy", "draining", "maintenance"]);
+        let status = *self.random.pick(&["available", "available", "busy", "draining", "maintenance", "maintenance"]);
         let both = self.random.one_in(2);
         let Some(process) = self.nodes[who].rough.as_deref_mut() else { return };
         process.marks = steps + 1;
@@ -245,7 +246,7 @@ impl World {
     fn claims_something(&mut self, who: usize) {
         let wait_ms = *self.random.pick(&[0, 0, 5_000, 120_000]);
         let lease_ms = *self.random.pick(&[1, 2_000, 30_000, 120_000]);
-        let count = *self.random.pick(&[1, 1, 1, 2, 3, 9]);
+        let count = *self.random.pick(&[1, 1, 1, 2, 3, 8, 9]);
         let attempt = *self.random.pick(&[1, 1, 1, 2]);
         let Some(process) = self.nodes[who].rough.as_deref_mut() else { return };
         if count > 1 {
@@ -265,6 +266,15 @@ impl World {
         };
         process.last = Some(claim.clone());
         self.send(who, FromPeer::Claim(claim));
+    }
+
+    /// More than one member may have in line.
+    fn floods(&mut self, who: usize) {
+        if self.random.one_in(4) {
+            for _ in 0..36 {
+                self.claims_something(who);
+            }
+        }
     }
 
     fn asks_again(&mut self, who: usize) {

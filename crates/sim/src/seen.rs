@@ -75,8 +75,8 @@ seen! {
         WentOn = "a worker comes back to a claim that the room still has",
         StrangerRefused = "a register refused",
         RoomGone = "room removed",
-        RoomExpired = "room removed because its time was over",
-        RoomGrace = "room removed after its last peer",
+        RoomExpired = "room removed by the sweeper",
+        RoomGrace = "room removed by itself, its time over or its last peer gone",
     }
     "premises" {
         UpdateThenDiscovery = "a discovery after a confirmed update",

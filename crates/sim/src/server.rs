@@ -53,6 +53,8 @@ pub(crate) struct Hall {
     pub(crate) used_at: u64,
     pub(crate) over: bool,
     pub(crate) calls: BTreeSet<CallId>,
+    /// By HTTP.
+    is_asked_to_go: bool,
 }
 
 pub(crate) fn conn(server: usize, wire: usize) -> ConnId {
@@ -195,8 +197,18 @@ impl World {
         let loaded = Room::load(record, workers, config, now);
         let (id, used_at) = (room.clone(), self.now);
         let (writes, calls) = (Vec::new(), BTreeSet::new());
-        let loaded =
-            Hall { room: loaded, server, id, writes, is_writing: false, armed: None, used_at, over: false, calls };
+        let loaded = Hall {
+            room: loaded,
+            server,
+            id,
+            writes,
+            is_writing: false,
+            armed: None,
+            used_at,
+            over: false,
+            calls,
+            is_asked_to_go: false,
+        };
         self.halls.push(Some(Box::new(loaded)));
         self.servers[server].rooms.insert(room.clone(), hall);
         self.settle(hall);
@@ -301,6 +313,10 @@ impl World {
         let now = server.clock.at(self.now);
         server.lifetimes.room_removed(&hall.id, Some(&hall.room.record().created_by), now);
         self.seen.note(Note::RoomGone);
+        // Nobody has asked for it: its time was over, or its last peer had been gone for long enough.
+        if !hall.is_asked_to_go {
+            self.seen.note(Note::RoomGrace);
+        }
         if server.rooms.get(&hall.id) == Some(&index) {
             server.rooms.remove(&hall.id);
         }
@@ -380,6 +396,7 @@ impl World {
         let Some(hall) = self.open(server, &id) else { return };
         let call_id = CallId(self.steps + 1);
         if let Some(hall) = self.halls[hall].as_deref_mut() {
+            hall.is_asked_to_go |= call != Call::Extend;
             hall.calls.insert(call_id);
         }
         self.enter(hall, Input::Call { id: call_id, call });

@@ -93,6 +93,8 @@ fn key(event: &Event) -> u64 {
         Event::Serve { .. } => (15, 0),
         Event::EndSecond { server } => (16, *server),
         Event::MakeRoom { room } => (23, *room),
+        Event::Die { who, .. } => (24, *who),
+        Event::Flap { server } => (25, *server),
         Event::Disk { who, .. } => (17, *who),
         Event::LinkUp { link, .. } => (18, *link),
         Event::Said { link, text, .. } => (19, *link * 65_536 + text.len()),

@@ -300,7 +300,11 @@ impl World {
             }
             WorkerEffect::Record { ticket, record } => {
                 let good = self.nodes[who].disk_fails_until <= self.now;
-                let at = self.now + self.delay(8);
+                let at = self.now + 1 + self.delay(8);
+                if let Some(ms) = self.nodes[who].dies_writing.take() {
+                    let (at, life) = (self.now + self.random.below(at - self.now), self.nodes[who].life);
+                    self.queue.push(at, Event::Die { who, life, ms });
+                }
                 self.later(who, at, DiskDone::Record { job: job.clone(), ticket, line: record.line(), good });
             }
             WorkerEffect::Run { .. } => {

@@ -14,7 +14,7 @@ use crate::model::{Model, Violation};
 use crate::network::{Link, Wire};
 use crate::plan::{Kind, MEMBERS, Plan};
 use crate::random::Random;
-use crate::seen::Seen;
+use crate::seen::{Note, Seen};
 use crate::server::{Hall, Server};
 use crate::store::Store;
 use crate::trace::Trace;
@@ -70,6 +70,8 @@ pub(crate) struct Node {
     pub(crate) attempt: u32,
     pub(crate) blocked_until: u64,
     pub(crate) disk_fails_until: u64,
+    /// It is killed while it writes its next record, for so long.
+    pub(crate) dies_writing: Option<u64>,
     /// When its machine wants to be woken.
     pub(crate) wake: Option<u64>,
     pub(crate) worker: Option<Box<worker::Process>>,
@@ -165,6 +167,9 @@ impl World {
             return;
         }
         place.made += 1;
+        if place.made > 1 {
+            self.seen.note(Note::RoomMadeAgain);
+        }
         place.token = format!("token-{room}-{}", place.made);
         let (kind, ttl_ms) = match plan.named {
             None => (RoomKind::Ephemeral, Some(7_200_000)),
@@ -258,6 +263,8 @@ impl World {
             Event::Serve { offset_ms } => self.serve(offset_ms),
             Event::EndSecond { server } => self.end_second(server),
             Event::MakeRoom { room } => self.make_room(room),
+            Event::Die { who, life, ms } => self.dies(who, life, ms),
+            Event::Flap { server } => return self.flap(server),
             Event::Disk { who, life, done } => return self.disk_done(who, life, done),
             Event::LinkUp { link, at_worker } => self.link_up(link, at_worker),
             Event::Said { link, at_worker, text } => return self.said(link, at_worker, text),
