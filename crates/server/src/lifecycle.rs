@@ -111,6 +111,10 @@ impl Server {
         // Which ports were taken, for those who ask whether a URL leads here.
         (config.http, config.ws) = (http_addr, ws_addr);
         config.room.line_key = ports.line_key;
+        for proxy in &mut config.trusted_proxies {
+            // The form in which the other end of a connection is known.
+            *proxy = proxy.to_canonical();
+        }
         let context = Arc::new(Context::new(config, ports.store, ports.identity));
         Ok(Self { http_addr, ws_addr, http, ws, app: Arc::new(App::new(context, admin_secret, incarnation)) })
     }

@@ -29,9 +29,9 @@ impl<K: Clone + Eq + Hash> Origins<K> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Remembers where something new comes from, if that is known.
+    /// Remembers where something new comes from. If that is not known, neither is it known of what had its name before.
     pub(crate) fn remember(&self, what: K, address: Option<IpAddr>) {
-        let Some(address) = address else { return };
+        let Some(address) = address else { return self.forget(&what) };
         let mut latest = self.latest();
         if latest.order.len() >= REMEMBERED
             && let Some(oldest) = latest.order.pop_front()
@@ -78,7 +78,10 @@ mod tests {
         origins.remember(REMEMBERED + 1, Some(there));
         assert!(!origins.is(&0, Some(here)), "the oldest goes first");
         assert_eq!((origins.of(here).len(), origins.of(there).len()), (0, REMEMBERED));
+        // Made anew from where nobody knows: not any more from where it was before.
+        origins.remember(3, None);
+        assert!(!origins.is(&3, Some(there)));
         origins.forget(&2);
-        assert_eq!(origins.of(there).len(), REMEMBERED - 1);
+        assert_eq!(origins.of(there).len(), REMEMBERED - 2);
     }
 }

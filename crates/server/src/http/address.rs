@@ -2,13 +2,14 @@
 //!
 //! The address of the connection is the caller's, unless a proxy stands between. A proxy says for whom it calls in
 //! `X-Forwarded-For`, and so could anybody: only those that the operator trusts are believed. Where a proxy that is not trusted
-//! may stand between, the address is nobody's.
+//! may stand between, the address is nobody's; neither is a page's that calls out of somebody's browser.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::HeaderMap;
+use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
 
 use super::audience;
@@ -38,7 +39,10 @@ impl FromRequestParts<Arc<App>> for Address {
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Fault> {
         let remote = parts.extensions.get::<Remote>().ok_or_else(Fault::internal)?;
-        Ok(Self::of(remote.address, remote.local, &parts.headers, &app.context.config))
+        let mut address = Self::of(remote.address, remote.local, &parts.headers, &app.context.config);
+        // A browser says this of every page that calls. It lends its address to any page that somebody has opened, and we have none.
+        address.is_own &= !parts.headers.contains_key(ORIGIN);
+        Ok(address)
     }
 }
 

@@ -155,6 +155,34 @@ async fn what_a_proxy_says_counts_only_from_a_trusted_one() {
 }
 
 #[tokio::test]
+async fn a_proxy_is_trusted_in_either_form_of_its_address() {
+    let trusting = |config: &mut Config| config.trusted_proxies = vec!["::ffff:127.0.0.2".parse().unwrap()];
+    check(trusting, Shows::Nothing, ELSEWHERE, Some(&HERE.to_string()), OK).await;
+}
+
+#[tokio::test]
+async fn a_page_in_somebodys_browser_has_not_the_browsers_address() {
+    let server = TestServer::start().await;
+    let room = server.room().await;
+    let (_peer, unused) = (Peer::worker(&server, &room, "gpu1").await, server.anonymous().await);
+    let refused = (401, "AUTH_FAILED".to_owned());
+    let page = |path: &str, body: Value| server.post(path).header("Origin", "https://evil.example").json(&body).send();
+    for (path, body) in [
+        ("/delete-peers-and-room", json!({"peer_id": "gpu1"})),
+        ("/delete-peers-and-room", json!({"room_id": room.id})),
+        ("/delete-peer", json!({"peer_id": "gpu1"})),
+        ("/extend-room", json!({"room_id": room.id})),
+        ("/identities/cleanup", json!({"older_than": 0})),
+    ] {
+        assert_eq!(page(path, body).await.error(), refused, "{path}");
+    }
+    assert_eq!(server.post("/create-room").bearer(&unused.id_token).send().await.status, OK, "it is not forgotten");
+    // A credential is as good in a browser as anywhere.
+    let token = json!({"room_id": room.id, "token": room.token});
+    assert_eq!(page("/delete-peers-and-room", token).await.status, OK);
+}
+
+#[tokio::test]
 async fn open_deletes_give_the_originals_openness_back() {
     let open = |config: &mut Config| config.open_deletes = true;
     for (shows, header) in [(Shows::Nothing, None), (Shows::Nothing, Some("192.0.2.1")), (Shows::Stranger, None)] {
