@@ -86,7 +86,7 @@ impl IdentityLifetimes {
     }
 
     /// A registration of it begins; from now until [`IdentityLifetimes::arrived`] nobody forgets it. `false`: it is being
-    /// forgotten already, and must not come in.
+    /// forgotten, and must not come in before [`IdentityLifetimes::left`].
     pub fn arrives(&mut self, member: &MemberId) -> bool {
         if self.leaving.contains(member) {
             return false;

@@ -33,6 +33,8 @@ pub(crate) struct Context {
     pub(crate) whereabouts: Whereabouts,
     /// An identity may have to be forgotten sooner than was known.
     pub(crate) lonely: Notify,
+    /// Whether an identity is forgotten was decided.
+    pub(crate) decided: Notify,
     lifetimes: Mutex<IdentityLifetimes>,
     last_call: AtomicU64,
 }
@@ -50,6 +52,7 @@ impl Context {
             writes: Busy::default(),
             whereabouts: Whereabouts::default(),
             lonely: Notify::new(),
+            decided: Notify::new(),
             last_call: AtomicU64::new(0),
         }
     }

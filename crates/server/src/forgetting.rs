@@ -34,14 +34,18 @@ pub(crate) struct Staying<'a> {
 }
 
 impl<'a> Staying<'a> {
-    /// `None`: it is being forgotten, or was since its token was looked at.
+    /// `None`: it was forgotten since its token was looked at. One that is being looked at may be kept: that is waited for.
     pub(crate) async fn of(app: &'a App, subject: &'a Subject) -> Result<Option<Self>, StoreError> {
         if subject.kind != IdentityKind::Anonymous {
             return Ok(Some(Self { app, anonymous: None }));
         }
         let member = &subject.member;
-        if !app.context.lifetimes().arrives(member) {
-            return Ok(None);
+        loop {
+            let decided = app.context.decided.notified();
+            if app.context.lifetimes().arrives(member) {
+                break;
+            }
+            decided.await;
         }
         let staying = Self { app, anonymous: Some(member) };
         Ok(app.context.store.identity(member).await?.map(|_| staying))
@@ -62,17 +66,24 @@ struct Leaving<'a> {
     member: &'a MemberId,
 }
 
+impl<'a> Leaving<'a> {
+    /// `None`: it is in use, or somebody else is at it.
+    fn of(app: &'a App, member: &'a MemberId) -> Option<Self> {
+        app.context.lifetimes().leaves(member).then(|| Self { app, member })
+    }
+}
+
 impl Drop for Leaving<'_> {
     fn drop(&mut self) {
         self.app.context.lifetimes().left(self.member);
+        self.app.context.decided.notify_waiters();
     }
 }
 
 /// Forgets it, if nothing speaks against it. `dry_run`: says only what would happen.
 pub(crate) async fn forget(app: &App, member: &MemberId, dry_run: bool) -> Result<Outcome, IdentityError> {
     let store = &app.context.store;
-    let leaving =
-        if app.context.lifetimes().leaves(member) { Leaving { app, member } } else { return Ok(Outcome::Connected) };
+    let Some(leaving) = Leaving::of(app, member) else { return Ok(Outcome::Connected) };
     if store.identity(member).await?.is_none_or(|one| one.kind != IdentityKind::Anonymous) {
         return Ok(Outcome::Gone);
     }
@@ -167,6 +178,44 @@ impl<'a> CleanUp<'a> {
                 let old = found.into_iter().flatten().filter(|one| one.created_at < self.before);
                 Ok(Some(old.collect()))
             }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+
+    use futures_util::FutureExt as _;
+    use sleap_rtc_identity::Local;
+    use sleap_rtc_store::{Memory, Store};
+
+    use super::*;
+    use crate::app::Context;
+    use crate::config::Config;
+
+    #[tokio::test]
+    async fn who_comes_while_it_is_looked_at_waits_for_what_is_decided() {
+        let folder = tempfile::tempdir().unwrap();
+        let store: Arc<dyn Store> = Arc::new(Memory::default());
+        let identity = Local::open(&folder.path().join("server.key"), store.clone()).unwrap();
+        let context = Context::new(Config::new(folder.path().to_owned()), store, Arc::new(identity));
+        let app = App::new(Arc::new(context), "secret".to_owned(), 1);
+        for is_kept in [true, false] {
+            let subject = app.context.identity.sign_in_anonymous(app.context.now()).await.unwrap().subject;
+            let leaving = Leaving::of(&app, &subject.member).unwrap();
+            let mut comes = pin!(Staying::of(&app, &subject));
+            assert!(comes.as_mut().now_or_never().is_none(), "nobody is refused who may be kept");
+            if !is_kept {
+                app.context.identity.forget(&subject.member).await.unwrap();
+            }
+            drop(leaving);
+            let stays = comes.await.unwrap();
+            assert_eq!(stays.is_some(), is_kept);
+            assert!(!is_kept || Leaving::of(&app, &subject.member).is_none(), "nor is it forgotten meanwhile");
+            drop(stays);
+            assert!(Leaving::of(&app, &subject.member).is_some());
         }
     }
 }
