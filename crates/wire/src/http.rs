@@ -128,12 +128,14 @@ pub struct RoomExtended {
     pub expires_at: Option<u64>,
 }
 
-/// Answer of `GET /rooms`: those that the caller made or belongs to (the operator's are all), by id. At most 1000; those behind
-/// `?after=ID` are the next.
+/// Answer of `GET /rooms`: those that the caller made or belongs to (the operator's are all), by id, at most 1000 a page.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RoomList {
     /// Without their passwords.
     pub rooms: Vec<RoomInfo>,
+    /// The `after` of the next page; absent: this is the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next: Option<RoomId>,
 }
 
 /// What is known of a room to those who belong to it.

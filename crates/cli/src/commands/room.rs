@@ -22,7 +22,7 @@ const NOT_FOUND: &str = "room not found";
 pub(super) async fn list(args: RoomListArgs, printer: Printer) -> CliResult<Exit> {
     let caller = Caller::new(args.caller).await?;
     let listed = caller.api.rooms(&caller.bearer).await;
-    let rooms = listed.map_err(|error| caller.context.api_error("cannot list the rooms", &error))?.rooms;
+    let rooms = listed.map_err(|error| caller.context.api_error("cannot list the rooms", &error))?;
     if printer.json() {
         for room in &rooms {
             printer.event(&rooms::to_json(room, None));
@@ -80,7 +80,7 @@ pub(super) async fn delete(args: RoomDeleteArgs, printer: Printer) -> CliResult<
         let shown = shown.map_err(|error| caller.room_error("cannot show the room", &room, &error))?;
         ask(&shown.info, printer)?;
     }
-    let deleted = caller.api.delete_room(&caller.bearer, &room).await;
+    let deleted = caller.api.delete_room(&caller.bearer, &room, None).await;
     let deleted = deleted.map_err(|error| caller.room_error("the room was not deleted", &room, &error))?;
     if deleted.status == NOT_FOUND {
         return Err(no_room(&room, caller.says(&deleted.status), caller.is_operator));

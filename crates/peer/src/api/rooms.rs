@@ -5,7 +5,7 @@
 
 use sleap_rtc_wire::http::{
     CleanUp, CleanedUp, CreateOwnRoom, CreateRoom, DeletePeer, DeletePeersAndRoom, Deleted, ExtendRoom, RoomCreated,
-    RoomExtended, RoomList, RoomShown,
+    RoomExtended, RoomInfo, RoomList, RoomShown,
 };
 use sleap_rtc_wire::{PeerId, RoomId};
 
@@ -23,8 +23,14 @@ impl Api {
     }
 
     /// The rooms that the caller made or belongs to; the operator's are all.
-    pub async fn rooms(&self, bearer: &str) -> Result<RoomList, ApiError> {
-        self.get("/rooms", Some(bearer)).await
+    pub async fn rooms(&self, bearer: &str) -> Result<Vec<RoomInfo>, ApiError> {
+        let (mut rooms, mut page) = (Vec::new(), "/rooms".to_owned());
+        loop {
+            let RoomList { rooms: more, next } = self.get(&page, Some(bearer)).await?;
+            rooms.extend(more);
+            let Some(next) = next else { return Ok(rooms) };
+            page = format!("/rooms?after={next}");
+        }
     }
 
     /// One room; its owner and the operator see its password.
@@ -37,9 +43,9 @@ impl Api {
         self.post("/extend-room", Some(bearer), &ExtendRoom { room_id: room.clone(), token: None }).await
     }
 
-    /// Removes a room and everybody in it.
-    pub async fn delete_room(&self, bearer: &str, room: &RoomId) -> Result<Deleted, ApiError> {
-        let body = DeletePeersAndRoom { room_id: Some(room.clone()), ..DeletePeersAndRoom::default() };
+    /// Removes a room and everybody in it. Its password does as well as a Bearer credential, and lasts longer than an hour.
+    pub async fn delete_room(&self, bearer: &str, room: &RoomId, token: Option<&str>) -> Result<Deleted, ApiError> {
+        let body = DeletePeersAndRoom { room_id: Some(room.clone()), peer_id: None, token: token.map(str::to_owned) };
         self.post("/delete-peers-and-room", Some(bearer), &body).await
     }
 

@@ -1,5 +1,6 @@
 //! HTTP calls.
 
+use serde_json::json;
 use sleap_rtc_peer::api::{Api, ApiError};
 use sleap_rtc_wire::http::{CleanUp, CreateRoom, Deleted};
 use sleap_rtc_wire::{Code, RoomId};
@@ -19,11 +20,11 @@ async fn the_key_signs_in_and_owns_what_it_makes() {
     assert!(who.is_valid());
     let room = api.create_room(&who.id_token, &CreateRoom { name: Some("pool".to_owned()), ttl: None }).await.unwrap();
     assert_eq!(room.name.as_deref(), Some("pool"));
-    let listed = api.rooms(&who.id_token).await.unwrap().rooms;
+    let listed = api.rooms(&who.id_token).await.unwrap();
     assert_eq!(listed.iter().map(|room| &room.room_id).collect::<Vec<_>>(), [&room.room_id]);
     assert_eq!(api.room(&who.id_token, &room.room_id).await.unwrap().token, Some(room.token));
     assert_eq!(api.extend_room(&who.id_token, &room.room_id).await.unwrap().room_id, room.room_id);
-    api.delete_room(&who.id_token, &room.room_id).await.unwrap();
+    api.delete_room(&who.id_token, &room.room_id, None).await.unwrap();
     let error = api.post::<Deleted>("/create-room", Some("not a token"), &CreateRoom::default()).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { status: 401, code: Code::AuthFailed, .. }), "{error:?}");
     let error = api.extend_room(&who.id_token, &RoomId::new("nowhere").unwrap()).await.unwrap_err();
@@ -41,9 +42,46 @@ async fn an_anonymous_user_is_cleaned_up_unless_it_owns_a_room() {
     let wanted = CleanUp { older_than: 0, dry_run: false };
     let cleaned = api.clean_up(&who.id_token, &wanted).await.unwrap();
     assert_eq!((cleaned.users, cleaned.deleted, cleaned.kept_owners), (vec![user.username], 1, 1));
-    api.delete_room(&owner.id_token, &room.room_id).await.unwrap();
+    api.delete_room(&owner.id_token, &room.room_id, None).await.unwrap();
     let error = api.create_room(&owner.id_token, &CreateRoom::default()).await.unwrap_err();
     assert!(matches!(error, ApiError::Refused { status: 401, .. }), "the user went with its room: {error:?}");
+}
+
+#[tokio::test]
+async fn a_room_is_deleted_by_its_token_when_the_sign_in_has_ended() {
+    // Where no address counts.
+    let server = TestServer::with(|config| config.public_url = Some("https://rtc.lab.edu".to_owned())).await;
+    let (api, room) = (server.api(), server.room().await);
+    let error = api.delete_room("ended", &room.id, None).await.unwrap_err();
+    assert!(matches!(error, ApiError::Refused { status: 401, .. }), "{error:?}");
+    let deleted = api.delete_room("ended", &room.id, Some(&room.token)).await.unwrap();
+    assert_eq!(deleted.status, "peer deleted successfully");
+}
+
+#[tokio::test]
+async fn a_list_of_rooms_is_read_page_by_page() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = Api::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    let room = |id: &str| {
+        json!({"room_id": id, "kind": "named", "created_at": 1, "expires_at": null, "ttl": null, "peers": {}, "taken": 0,
+            "waiting": 0})
+    };
+    let pages = [json!({"rooms": [room("a"), room("b")], "next": "b"}), json!({"rooms": [room("c")]})];
+    let served = tokio::spawn(async move {
+        let mut asked = Vec::new();
+        for page in pages {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let n = stream.read(&mut request).await.unwrap();
+            asked.push(String::from_utf8_lossy(&request[..n]).lines().next().unwrap().to_owned());
+            let (head, body) = ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length:", page.to_string());
+            stream.write_all(format!("{head} {}\r\n\r\n{body}", body.len()).as_bytes()).await.unwrap();
+        }
+        asked
+    });
+    let rooms = api.rooms("token").await.unwrap();
+    assert_eq!(rooms.iter().map(|room| room.room_id.as_str()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    assert_eq!(served.await.unwrap(), ["GET /rooms HTTP/1.1", "GET /rooms?after=b HTTP/1.1"]);
 }
 
 #[tokio::test]

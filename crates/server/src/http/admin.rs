@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use serde::Deserialize;
 use serde_json::{Value, json};
 use sleap_rtc_room::Room;
 use sleap_rtc_wire::http::{CreateOwnRoom, Deleted, RoomCreated};
@@ -15,6 +14,7 @@ use super::address::Address;
 use super::auth::{bearer, is_operator};
 use super::body::Body;
 use super::fault::Fault;
+use super::page::{self, Page};
 use super::rooms::{self as room_calls, Chosen};
 use super::{delete, status};
 use crate::app::App;
@@ -41,22 +41,15 @@ pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
     Ok(Json(stats))
 }
 
-/// Which page of rooms.
-#[derive(Deserialize)]
-pub(crate) struct Page {
-    /// The last room of the page before.
-    after: Option<RoomId>,
-}
-
 /// `GET /admin/rooms?after=ID`: 200 rooms a page, without their tokens.
 pub(crate) async fn rooms(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Query(page): Query<Page>,
+    Page(after): Page,
 ) -> Result<Json<Value>, Fault> {
     operator_only(&app, &headers)?;
-    let records = app.context.store.rooms(page.after.as_ref(), PAGE).await?;
-    let next = (records.len() == PAGE).then(|| records.last().map(|room| room.room_id.clone())).flatten();
+    let records = app.context.store.rooms(after.as_ref(), PAGE).await?;
+    let next = page::next(records.last().map(|room| &room.room_id), records.len(), PAGE);
     let rooms = records.into_iter().map(|record| {
         let live = app.registry.live(&record.room_id);
         let (stats, expires_at) = live
@@ -95,8 +88,9 @@ pub(crate) async fn create_room(
 pub(crate) async fn delete_room(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Path(room): Path<RoomId>,
+    Path(room): Path<String>,
 ) -> Result<Json<Deleted>, Fault> {
     operator_only(&app, &headers)?;
+    let room = RoomId::new(&room).map_err(|_| Fault::room_not_found())?;
     delete::delete_room(&app, &room).await
 }

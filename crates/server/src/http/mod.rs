@@ -9,6 +9,7 @@ mod clean_up;
 mod cors;
 mod delete;
 mod fault;
+mod page;
 mod rooms;
 mod show;
 mod sign_in;

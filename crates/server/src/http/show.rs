@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use serde::Deserialize;
 use sleap_rtc_access::{Caller, Power, may_see_room, may_see_token};
 use sleap_rtc_room::{Room, Stats};
 use sleap_rtc_store::StoreError;
@@ -15,32 +14,27 @@ use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 use super::auth::Shown;
 use super::fault::Fault;
+use super::page::{self, Page};
 use crate::app::App;
 
 /// Rooms of one answer.
 const PAGE: usize = 1000;
 
-/// Which page of rooms.
-#[derive(Deserialize)]
-pub(crate) struct Page {
-    /// The last room of the page before.
-    after: Option<RoomId>,
-}
-
 /// `GET /rooms`: those of the caller; the operator's are all.
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Query(Page { after }): Query<Page>,
+    Page(after): Page,
 ) -> Result<Json<RoomList>, Fault> {
     let shown = Shown::by_name(&app, &headers).await?;
     let found = match shown.member() {
         Some(member) => rooms_of(&app, member, after.as_ref()).await?,
         None => app.context.store.rooms(after.as_ref(), PAGE).await?.into_iter().map(|room| (room, None)).collect(),
     };
+    let next = page::next(found.last().map(|(room, _)| &room.room_id), found.len(), PAGE);
     let now = app.context.now();
     let rooms = found.into_iter().filter_map(|(record, role)| info(&app, record, role, now)).collect();
-    Ok(Json(RoomList { rooms }))
+    Ok(Json(RoomList { rooms, next }))
 }
 
 async fn rooms_of(

@@ -1,8 +1,13 @@
 //! What rooms there are.
 
-use serde_json::{Value, json};
+use std::sync::Arc;
 
-use crate::rig::{ELSEWHERE, HERE, Installation, MadeRoom, Peer, TestServer, text};
+use serde_json::{Value, json};
+use sleap_rtc_server::Ports;
+use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord, RoomRecord};
+use sleap_rtc_wire::{RoomId, Time};
+
+use crate::rig::{ELSEWHERE, HERE, Installation, MadeRoom, Peer, Request, TestServer, text};
 
 async fn listed(server: &TestServer, credential: &str, path: &str) -> Vec<Value> {
     let reply = server.get(path).bearer(credential).send().await;
@@ -49,6 +54,46 @@ async fn the_operator_sees_all_rooms_page_by_page() {
     assert_eq!(ids(&rooms), all);
     assert!(rooms[0].get("role").is_none());
     assert_eq!(ids(&listed(&server, &secret, &format!("/rooms?after={}", all[0])).await), all[1..]);
+    for path in ["/rooms?after=no%20room%20id", "/rooms?after=a&after=b", "/admin/rooms?after=no%20room%20id"] {
+        assert_eq!(
+            server.get(path).bearer(&secret).send().await.error(),
+            (422, "INVALID_MESSAGE".to_owned()),
+            "{path}"
+        );
+    }
+    let reply = server.post("/admin/rooms/no%20room%20id").bearer(&secret).send().await;
+    assert_eq!(reply.status, 405, "{reply:?}");
+    let nowhere = Request::new(server.http, "DELETE", "/admin/rooms/no%20room%20id").bearer(&secret).send().await;
+    assert_eq!(nowhere.error(), (404, "ROOM_NOT_FOUND".to_owned()));
+}
+
+#[tokio::test]
+async fn a_page_of_rooms_says_where_the_next_one_begins() {
+    let mut store = None;
+    let keep = |ports: Ports| {
+        store = Some(ports.store.clone());
+        ports
+    };
+    let server = TestServer::on(Arc::new(tempfile::tempdir().unwrap()), |_| {}, keep).await;
+    let made = server.room().await;
+    let me = made.maker.key().member();
+    let store = store.unwrap();
+    let record = store.room(&RoomId::new(&made.id).unwrap()).await.unwrap().unwrap();
+    let mut changes = Vec::new();
+    for n in 0..1000 {
+        let room_id = RoomId::new(&format!("room-{n}")).unwrap();
+        let role = MemberRole::Member;
+        changes.push(Change::PutRoom(RoomRecord { room_id: room_id.clone(), ..record.clone() }));
+        changes.push(Change::PutMembership(MembershipRecord { room_id, member: me.clone(), role, joined_at: Time(1) }));
+    }
+    store.apply(changes).await.unwrap();
+    for credential in [made.maker.sign_in(&server).await, server.admin_secret()] {
+        let page = async |path: &str| server.get(path).bearer(&credential).send().await.json();
+        let first = page("/rooms").await;
+        assert_eq!(first["rooms"].as_array().unwrap().len(), 1000);
+        let second = page(&format!("/rooms?after={}", text(&first["next"]))).await;
+        assert_eq!((second["rooms"].as_array().unwrap().len(), second.get("next")), (1, None));
+    }
 }
 
 #[tokio::test]
