@@ -111,7 +111,7 @@ fn lifetime(room: &RoomInfo) -> String {
     match (room.ttl, room.kind) {
         (None, _) => "until it is deleted".to_owned(),
         (Some(seconds), RoomKind::Named) => format!("{} after anybody was in it", life(seconds)),
-        (Some(seconds), RoomKind::Ephemeral) => format!("{}; without peers a minute", life(seconds)),
+        (Some(seconds), RoomKind::Ephemeral) => format!("{}; gone soon after its last peer has left", life(seconds)),
     }
 }
 

@@ -63,6 +63,9 @@ fn not_cleaned(caller: &Caller, error: &ApiError) -> CliError {
                 .cause(caller.says(text))
                 .hint("name the data folder of this very server: --operator=DIR")
         }
+        ApiError::Refused { code: Code::AuthFailed, text, .. } => CliError::new(Exit::RoomRefused, WHAT)
+            .cause(caller.says(text))
+            .hint("on the server's machine, as the user who runs it: sleap-rtc identity cleanup --operator"),
         _ => caller.context.api_error(WHAT, error),
     }
 }

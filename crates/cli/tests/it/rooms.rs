@@ -88,7 +88,7 @@ fn a_room_for_a_member() {
     Name: –
     Your role: member
     Expires: 2026-11-24 14:30:00 UTC (2 h)
-    Lives: 2 h; without peers a minute
+    Lives: 2 h; gone soon after its last peer has left
     Peers: nobody
 
     Its token is shown to its owner and to the server's operator.

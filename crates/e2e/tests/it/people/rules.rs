@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
+use sleap_rtc_cli::exit::Exit;
 use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -54,6 +55,15 @@ fn behind_a_proxy_that_is_not_trusted_nobody_has_an_address() {
     let (_server, http) = server(&house, &[]);
     let (_, room) = room(&http, "10.1.1.1");
     assert_eq!(delete(&http, "10.1.1.1", &room), 401);
+}
+
+#[test]
+fn a_clean_up_that_only_the_operator_may_ask_for_says_so() {
+    let house = House::empty();
+    let (_server, http) = server(&house, &["--public-url", "https://rtc.lab.edu"]);
+    let fault = house.desk("ci-runner").run(&["identity", "cleanup", "--server", &http]).fails(Exit::RoomRefused);
+    assert_eq!(fault.error, "the old users were not deleted");
+    assert!(fault.hints[0].ends_with("sleap-rtc identity cleanup --operator"), "{}", fault.text);
 }
 
 #[test]
