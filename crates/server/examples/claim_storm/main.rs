@@ -61,21 +61,27 @@ impl Race {
         Ok(race)
     }
 
+    /// Up to half a stay in a slot sooner or later than asked for: else it would always meet the same moment of the race.
+    fn next_kill(&self) -> Option<Instant> {
+        let jitter = self.plan.hold.mul_f64(f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX));
+        self.kill_every.map(|pause| Instant::now() + pause + jitter - self.plan.hold / 2)
+    }
+
     async fn run(&self) -> Result<(), Error> {
         let folder = tempfile::tempdir()?;
         let data = folder.path().join("data");
         let bare = children::plain().await?;
         let book = Arc::new(Book::default());
         let echo = forwarder::end(bare.address, "e", "e").await?;
-        let (begin, mut killed) = (Instant::now(), Instant::now());
+        let (begin, mut kill_at) = (Instant::now(), self.next_kill());
         let next = |_: &Records| {
             if begin.elapsed() >= self.time {
                 return Next::End;
             }
-            if self.kill_every.is_none_or(|pause| killed.elapsed() < pause) {
+            if kill_at.is_none_or(|at| Instant::now() < at) {
                 return Next::Wait;
             }
-            killed = Instant::now();
+            kill_at = self.next_kill();
             Next::Kill
         };
         tokio::select! {

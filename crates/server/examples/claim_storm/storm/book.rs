@@ -16,6 +16,8 @@ pub(crate) struct Book(Mutex<Records>);
 pub(crate) struct Records {
     /// What must not be; empty if all is well.
     pub(crate) violations: Vec<String>,
+    /// Those who wait are going home: what takes long now says nothing.
+    pub(crate) is_over: bool,
     /// Which job is where now: the peers' own word, not the server's.
     inside: BTreeMap<JobId, PeerId>,
     /// For each client, how long it waited for each of its jobs, from wanting a worker to having its slot.
@@ -93,7 +95,7 @@ impl Truth {
         if let Some((client, job)) = inside {
             records.violations.push(format!("{worker}: {} granted while {client} runs {job}", grant.claim_id));
         }
-        if let Some(at) = self.released_at.take() {
+        if let Some(at) = self.released_at.take().filter(|_| !records.is_over) {
             records.hand_overs.push(at.elapsed());
         }
         records.granted(worker);

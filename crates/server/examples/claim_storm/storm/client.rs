@@ -215,7 +215,7 @@ impl Client {
             match effect {
                 Effect::Connect { .. } => self.line.connect(),
                 Effect::Disconnect => self.line.disconnect(),
-                Effect::Send(frame) => self.line.send(&frame).await,
+                Effect::Send(frame) => self.line.feed(&frame).await,
                 Effect::ClaimDone { outcome, .. } => self.claimed = Some(outcome),
                 Effect::OfferDone { outcome, .. } => self.offered = Some(outcome),
                 Effect::DiscoverDone { .. } => {}
@@ -223,6 +223,7 @@ impl Client {
                 Effect::GiveUp(cause) => self.book.open().violations.push(format!("{} gave up: {cause}", self.id)),
             }
         }
+        self.line.flush().await;
     }
 
     fn report(&self, fact: Fact) {

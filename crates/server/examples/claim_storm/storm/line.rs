@@ -54,10 +54,17 @@ impl Line {
         self.state = State::Down;
     }
 
-    /// A frame for a socket that is gone is dropped: the machine hears of its end next.
-    pub(super) async fn send(&mut self, frame: &FromPeer) {
+    /// Queues a frame. One for a socket that is gone is dropped: the machine hears of its end next.
+    pub(super) async fn feed(&mut self, frame: &FromPeer) {
         if let State::Up(socket) = &mut self.state {
-            let _ = socket.send(Message::text(frame.encode().to_string())).await;
+            let _ = socket.feed(Message::text(frame.encode().to_string())).await;
+        }
+    }
+
+    /// Sends what is queued, in one piece.
+    pub(super) async fn flush(&mut self) {
+        if let State::Up(socket) = &mut self.state {
+            let _ = socket.flush().await;
         }
     }
 

@@ -87,6 +87,7 @@ where
             Next::End => break,
         }
     }
+    book.open().is_over = true;
     crowd.leave().await?;
     process.kill().await
 }
@@ -101,16 +102,25 @@ struct Crowd {
 impl Crowd {
     async fn gather(plan: &Plan, lab: &Lab, book: &Arc<Book>) -> Result<Self, Error> {
         let (stop, stopped) = watch::channel(false);
-        let (mut workers, mut clients, mut doors) = (JoinSet::new(), JoinSet::new(), BTreeMap::new());
+        let (mut workers, mut clients) = (JoinSet::new(), JoinSet::new());
+        let (mut doors, mut behind) = (BTreeMap::new(), Vec::new());
         for person in lab.people("worker", plan.workers).await? {
             let (door, visits) = mpsc::channel(VISITS);
             doors.insert(person.peer_id.clone(), door);
-            workers.spawn(Worker::new(person, book.clone()).run(visits));
+            behind.push((Worker::new(person, book.clone()), visits));
         }
         let doors = Arc::new(doors);
         for person in lab.people("client", plan.clients).await? {
             let client = Client::new(person, plan.hold, doors.clone(), stopped.clone(), book.clone());
             clients.spawn(client.run());
+        }
+        // One after the other, else all slots would change hands in the same instant for as long as the storm lasts.
+        let apart = plan.hold / u32::try_from(plan.workers.max(1))?;
+        for (n, (worker, visits)) in (1..).zip(behind) {
+            workers.spawn(async move {
+                tokio::time::sleep(apart * n).await;
+                worker.run(visits).await;
+            });
         }
         Ok(Self { _workers: workers, clients, stop })
     }

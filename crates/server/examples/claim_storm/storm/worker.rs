@@ -110,7 +110,7 @@ impl Worker {
                 Effect::Disconnect | Effect::Leave => self.line.disconnect(),
                 Effect::Send(frame) => {
                     self.sends(&frame);
-                    self.line.send(&frame).await;
+                    self.line.feed(&frame).await;
                 }
                 // The disk of a worker that does not die in this test.
                 Effect::Persist(seen) => self.machine.handle(Input::FencePersisted(seen.fence), now(), random()),
@@ -122,6 +122,7 @@ impl Worker {
                 Effect::Withdraw { .. } | Effect::Superseded { .. } => {}
             }
         }
+        self.line.flush().await;
     }
 
     fn sends(&mut self, frame: &FromPeer) {
