@@ -299,7 +299,7 @@ fn ttl(text: &str) -> Result<String, String> {
 
 fn wait(text: &str) -> Result<Duration, String> {
     span(&text.trim().to_ascii_lowercase())
-        .ok_or_else(|| "write a number with s, m or h after it, e.g. 30s or 10m".to_owned())
+        .ok_or_else(|| "write a number with s, m, h or d after it, e.g. 30s or 10m".to_owned())
 }
 
 fn span(text: &str) -> Option<Duration> {

@@ -1,14 +1,14 @@
 //! `sleap-rtc room list`, `show`, `extend`, `delete`.
 
 use serde_json::json;
-use sleap_rtc_peer::settings::{DEFAULT_SERVER, SettingsError};
+use sleap_rtc_peer::settings::DEFAULT_SERVER;
 use sleap_rtc_wire::RoomId;
 use sleap_rtc_wire::http::RoomInfo;
 
 use super::room_create::now;
 use crate::args::{RoomArgs, RoomDeleteArgs, RoomListArgs};
 use crate::caller::{Caller, no_room};
-use crate::context::{Context, settings_error};
+use crate::context::Context;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -108,7 +108,9 @@ fn ask(room: &RoomInfo, printer: Printer) -> CliResult {
 
 /// The room of the command line, else the one that is set.
 fn named_or_set(named: Option<RoomId>, context: &Context) -> CliResult<RoomId> {
-    named
-        .or_else(|| context.settings.room().map(|room| room.value.clone()))
-        .ok_or_else(|| settings_error(&SettingsError::NoRoom).hint("or name one: sleap-rtc room list"))
+    named.or_else(|| context.settings.room().map(|room| room.value.clone())).ok_or_else(|| {
+        CliError::new(Exit::Usage, "no room is named")
+            .cause("none on the command line, and neither SLEAP_RTC_ROOM_ID nor a configuration file names one")
+            .hint("name one of those that this lists: sleap-rtc room list")
+    })
 }

@@ -79,6 +79,9 @@ pub fn lines(http: SocketAddr, ws: SocketAddr, data: &str, public_url: Option<&s
     let server =
         if http.port() == 8001 { String::new() } else { format!("SLEAP_RTC_SERVER={} ", address("http", http)) };
     lines.push(format!("  {server}sleap-rtc room create --name my-lab"));
+    if http.ip().is_loopback() && public_url.is_none() {
+        return lines;
+    }
     let url = public_url.map_or_else(|| format!("http://THIS-MACHINE:{}", http.port()), str::to_owned);
     lines.push("On the other machines, beside what that prints:".to_owned());
     lines.push(format!("  export SLEAP_RTC_SERVER={url}"));

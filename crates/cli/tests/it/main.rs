@@ -11,6 +11,7 @@ mod room;
 mod rooms;
 mod roster;
 mod sandbox;
+mod server;
 mod text;
 mod train;
 mod waiting;

@@ -21,6 +21,10 @@ fn a_room_is_listed_shown_extended_and_deleted() {
     let mut house = House::with_server();
     let admin = house.desk("admin");
     assert!(admin.run(&["room", "list"]).good().err.concat().contains("You have no room"));
+    for verb in ["show", "extend"] {
+        let fault = admin.run(&["room", verb]).fails(Exit::Usage);
+        assert!(fault.hints[0].ends_with("sleap-rtc room list"), "{}", fault.text);
+    }
     let made = house.make_room(&["--name", "talmolab", "--ttl", "2h"]);
     let (id, token) = (made["room_id"].as_str().unwrap(), made["token"].as_str().unwrap());
     let admin = house.desk("admin");
