@@ -5,7 +5,7 @@ use std::sync::Arc;
 use sleap_rtc_identity::{Identity, KeyFileError, Local};
 use sleap_rtc_store::Memory;
 
-use crate::rig::{NOW, rig, rig as rig_of_another_server};
+use crate::rig::{NOW, rig};
 
 #[tokio::test]
 async fn tokens_survive_a_restart() {
@@ -17,14 +17,15 @@ async fn tokens_survive_a_restart() {
 
 #[test]
 fn a_derived_secret_survives_a_restart_and_is_of_no_use_elsewhere() {
-    let (rig, other) = (rig(), rig_of_another_server());
+    let (rig, other) = (rig(), rig());
     let line = rig.identity.derive("sleap-rtc test line");
     let again = Local::open(&rig.folder.path().join("server.key"), rig.store.clone()).unwrap();
     assert_eq!(again.derive("sleap-rtc test line"), line);
     assert_ne!(again.derive("sleap-rtc test other"), line);
     assert_ne!(other.identity.derive("sleap-rtc test line"), line);
     let key = std::fs::read_to_string(rig.folder.path().join("server.key")).unwrap();
-    let bytes = |hex: &str| (0..32).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap()).collect::<Vec<_>>();
+    let bytes =
+        |hex: &str| (0..32).map(|n| u8::from_str_radix(&hex[2 * n..2 * n + 2], 16).unwrap()).collect::<Vec<_>>();
     assert_ne!(bytes(key.trim()), line, "not the key itself");
 }
 

@@ -23,7 +23,10 @@ fn a_killed_server_leaves_the_job_to_finish_and_the_worker_busy() {
     while client.is_running() {
         let status = house.status();
         let ended = client.events().iter().any(|event| event["event"] == "end");
-        assert!(ended || ["busy", "gone", "silent"].contains(&status.as_str()), "the worker is {status} while the job runs");
+        assert!(
+            ended || ["busy", "gone", "silent"].contains(&status.as_str()),
+            "the worker is {status} while the job runs"
+        );
         if status == "busy" && !ended && !std::mem::replace(&mut seen_busy, true) {
             laptop.run(&["stop", &job]).good();
         }
