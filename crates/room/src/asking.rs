@@ -126,6 +126,12 @@ impl Room {
         }
         let workers = self.free_workers(&claim.filters, joined, wanted);
         let is_enough = workers.len() == wanted;
+        if is_enough
+            && claim.seat.is_some()
+            && let Some(peer) = self.presence.get(joined)
+        {
+            self.line.turns.had(&peer.member, &claim.job_id, self.seat_is_good_ms(), now);
+        }
         for worker in workers.into_iter().filter(|_| is_enough) {
             self.grant(joined, worker, claim, now);
         }
@@ -190,7 +196,8 @@ impl Room {
         let member = &self.presence.get(joined)?.member;
         let sitter = Sitter { room: &self.record.room_id, member, claim };
         let seat = claim.seat.as_ref().and_then(|seat| sitter.asked_at(&self.config.line_key, seat, now));
-        let asked_at = seat.unwrap_or(now);
+        let turn = seat.and_then(|_| self.line.turns.last(member, &claim.job_id));
+        let asked_at = seat.map_or(now, |seat| turn.map_or(seat, |turn| turn.max(seat)));
         let Some((earlier, entry)) = self.line.of_member(member).find(|(_, entry)| entry.claim.job_id == claim.job_id)
         else {
             return Some(self.line.new_place(asked_at));
@@ -243,7 +250,7 @@ impl Room {
     }
 
     /// Client: wait no more.
-    pub(crate) fn withdraw(&mut self, joined: Joined, withdraw: &Withdraw) {
+    pub(crate) fn withdraw(&mut self, joined: Joined, withdraw: &Withdraw, now: Time) {
         let own = |request_id: &str| *request_id == withdraw.request_id;
         self.lifetime.early_claims.retain(|(claimant, claim)| *claimant != joined || !own(&claim.request_id));
         let Some(peer) = self.presence.get(joined) else { return };
@@ -253,7 +260,9 @@ impl Room {
             .filter(|(_, entry)| entry.client == peer.id && own(&entry.claim.request_id));
         let places: Vec<Place> = places.map(|(place, _)| place).collect();
         for place in places {
-            self.line.remove(place);
+            if let Some(entry) = self.line.remove(place) {
+                self.line.turns.had(&entry.member, &entry.claim.job_id, self.seat_is_good_ms(), now);
+            }
         }
     }
 

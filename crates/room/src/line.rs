@@ -8,6 +8,7 @@ use sleap_rtc_wire::{Filters, MemberId, PeerId, Time};
 
 use crate::peers::Joined;
 use crate::pool::Set;
+use crate::seat::Turns;
 
 /// Where a claim stands: when it was first asked for, and among those of the same moment in the order of coming.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -90,6 +91,8 @@ pub(crate) struct Line {
     pub(crate) has_news: bool,
     /// When they were told last.
     pub(crate) told_at: Option<Time>,
+    /// Who had a turn, and has a seat that is older.
+    pub(crate) turns: Turns,
 }
 
 impl Line {

@@ -157,7 +157,11 @@ impl Room {
 
     fn seat(&self, place: Place, entry: &Entry, now: Time) -> Seat {
         let sitter = Sitter { room: &self.record.room_id, member: &entry.member, claim: &entry.claim };
-        sitter.seat(&self.config.line_key, place.asked_at, now.plus_ms(self.config.seat_ms.saturating_mul(2)))
+        sitter.seat(&self.config.line_key, place.asked_at, now.plus_ms(self.seat_is_good_ms()))
+    }
+
+    pub(crate) fn seat_is_good_ms(&self) -> u64 {
+        self.config.seat_ms.saturating_mul(2)
     }
 
     /// Ends the wait of a claim with the reason that it has for waiting.

@@ -199,7 +199,7 @@ impl Room {
             FromPeer::Relay(relay) => self.relay(joined, relay),
             FromPeer::Claim(claim) => self.claim(joined, claim, now),
             FromPeer::Release(release) => self.release(joined, &release.claim_id),
-            FromPeer::Withdraw(withdraw) => self.withdraw(joined, &withdraw),
+            FromPeer::Withdraw(withdraw) => self.withdraw(joined, &withdraw, now),
             FromPeer::Leave => self.leave_for_good(joined, now),
             FromPeer::ClaimUsed(used) => self.claim_used(joined, &used.claim_id, now),
             FromPeer::ClaimReleased(released) => self.claim_released(joined, &released.claim_id),

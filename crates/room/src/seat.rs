@@ -1,13 +1,47 @@
 //! When a claim was first asked for, in the server's own hand.
 //!
 //! Only the server can make a seat, so a client that shows one has waited since then. It is bound to room, member, job and
-//! attempt: it is worth nothing to anybody else.
+//! attempt: it is worth nothing to anybody else. Nor is it worth a second turn: whoever was served, or has given the place up,
+//! and shows it once more stands behind all who waited in that moment.
+
+use std::collections::{BTreeMap, VecDeque};
 
 use sleap_rtc_wire::claim::{Claim, Seat};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::{JobId, MemberId, RoomId, Time};
 
 /// What is signed is told apart from everything else that this key may sign some day.
 const CONTEXT: &str = "sleap-rtc seat v1";
+
+/// Turns that are remembered: the newest. None is longer than a seat is good.
+const TURNS: usize = 10_000;
+
+/// When jobs whose clients have a seat had their turn.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    last: BTreeMap<(MemberId, JobId), Time>,
+    /// In the order of time.
+    order: VecDeque<(Time, (MemberId, JobId))>,
+}
+
+impl Turns {
+    /// A job had its turn now. Seats are good for `good_ms`.
+    pub(crate) fn had(&mut self, member: &MemberId, job: &JobId, good_ms: u64, now: Time) {
+        let job = (member.clone(), job.clone());
+        self.last.insert(job.clone(), now);
+        self.order.push_back((now, job));
+        while self.order.len() > TURNS || self.order.front().is_some_and(|(at, _)| at.plus_ms(good_ms) < now) {
+            let Some((at, job)) = self.order.pop_front() else { return };
+            if self.last.get(&job) == Some(&at) {
+                self.last.remove(&job);
+            }
+        }
+    }
+
+    pub(crate) fn last(&self, member: &MemberId, job: &JobId) -> Option<Time> {
+        // A map of pairs cannot be asked by a pair of references; this is asked only where a seat is shown.
+        self.last.get(&(member.clone(), job.clone())).copied()
+    }
+}
 
 /// Whose place in which line.
 pub(crate) struct Sitter<'a> {

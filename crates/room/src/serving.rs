@@ -2,7 +2,8 @@
 //!
 //! In order, each claim takes its workers out of the free ones that it matches, all of them or none. If it cannot have all of
 //! them yet but some day can, it keeps the free ones for itself: those behind must not live on what it waits for. A claim whose
-//! member holds too many, or whose client is away, is passed over and keeps nothing.
+//! member holds too many, or whose client is away, is passed over and keeps nothing; nor are workers kept for more than its
+//! member may hold.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -39,6 +40,7 @@ impl Room {
             let Some(entry) = self.line.remove(booking.place) else { continue };
             self.line.is_stale = false;
             if let Client::Here(client) = entry.at {
+                self.line.turns.had(&entry.member, &entry.claim.job_id, self.seat_is_good_ms(), now);
                 for worker in booking.workers {
                     self.grant(client, worker, &entry.claim, now);
                 }
@@ -54,6 +56,7 @@ impl Room {
             return bookings;
         }
         let mut given: BTreeMap<&MemberId, usize> = BTreeMap::new();
+        let mut kept: BTreeMap<&MemberId, usize> = BTreeMap::new();
         let hopeful = self.hopeful(&left);
         let mut spent = BTreeSet::new();
         for waiting in self.places(&hopeful, now) {
@@ -64,8 +67,8 @@ impl Room {
             let (Client::Here(client), Some(group)) = (entry.at, self.line.group(entry.group)) else { continue };
             let wanted = entry.claim.count as usize;
             let given = given.entry(waiting.member).or_default();
-            if spent.contains(&entry.group) || self.claims.open(waiting.member) + *given + wanted > limits::OPEN_CLAIMS
-            {
+            let would_hold = self.claims.open(waiting.member) + *given + wanted;
+            if spent.contains(&entry.group) || would_hold > limits::OPEN_CLAIMS {
                 continue;
             }
             if !group.matching.meets(&left) {
@@ -73,8 +76,12 @@ impl Room {
                 continue;
             }
             let chosen = self.choose(group, &left, client, wanted);
-            if chosen.len() < wanted && !self.may_have(entry, group, client) {
-                continue;
+            if chosen.len() < wanted {
+                let kept = kept.entry(waiting.member).or_default();
+                if would_hold + *kept > limits::OPEN_CLAIMS || !self.may_have(entry, group, client) {
+                    continue;
+                }
+                *kept += wanted;
             }
             for (_, number) in &chosen {
                 left.remove(*number);

@@ -81,6 +81,29 @@ fn several_workers_are_kept_until_they_are_enough_and_given_back_when_they_never
 }
 
 #[test]
+fn no_member_keeps_more_workers_than_it_may_hold() {
+    let mut desk = Desk::new();
+    let (c1, c2) = (desk.client("c1", 101), desk.client("c2", 102));
+    for n in 0..7 {
+        let kind = if n < 3 { "a" } else { "b" };
+        desk.enter(conn(n), &format!("w{n}"), plain_worker(&format!("w{n}"), json!({"status": "available", kind: 1})));
+    }
+    // These two say that they are busy, and may do so for ever.
+    for (n, kind) in [(8, "a"), (9, "b")] {
+        desk.enter(conn(n), &format!("w{n}"), plain_worker(&format!("w{n}"), json!({"status": "busy", kind: 1})));
+    }
+    let of = |kind: &str, count: u32, request: &str| Claim {
+        filters: filters(json!({"properties": {kind: 1}})),
+        count,
+        ..patient(request)
+    };
+    desk.waits(c1, of("a", 4, "r1"));
+    assert_eq!(desk.refused(c2, Claim { wait_ms: 0, ..of("a", 1, "r11") }).reason, Reason::BehindOthers);
+    desk.waits(c1, of("b", 5, "r2"));
+    assert_eq!(claims(&desk.go(says(c2, FromPeer::Claim(of("b", 1, "r12")))), c2).len(), 1);
+}
+
+#[test]
 fn what_others_cannot_use_is_not_kept_from_those_behind() {
     let mut desk = Desk::new();
     desk.enter(conn(1), "small", plain_worker("small", json!({"status": "available", "gpu": 8})));

@@ -1,7 +1,7 @@
 //! Who comes back into the line: after a lost connection, with another request, with a seat.
 
 use sleap_rtc_room::{Input, RoomConfig};
-use sleap_rtc_wire::claim::{Claim, Reason, Seat};
+use sleap_rtc_wire::claim::{Claim, Reason, Seat, Withdraw};
 use sleap_rtc_wire::record::RoomKind;
 use sleap_rtc_wire::{Code, FromPeer, Time, ToPeer};
 
@@ -110,6 +110,30 @@ fn a_seat_is_fresh_every_five_minutes_and_brings_the_place_back_over_a_restart()
     assert_eq!(desk.waits(c2, Claim { seat: Some(fresh), ..patient("r2") }).place, 1);
     desk.wait(1_000);
     assert_eq!(notices(&desk.go(Input::Tick), c1)[0].place, 2);
+}
+
+#[test]
+fn a_seat_is_good_for_one_turn() {
+    let (mut desk, [w1]) = room(["w1"]);
+    let (c1, c2, c3) = (desk.client("c1", 11), desk.client("c2", 12), desk.client("c3", 13));
+    let held = desk.claimed(c1, claim("r1")).claim_id;
+    let seat = desk.waits(c2, patient("r2")).seat;
+    desk.wait(10);
+    desk.waits(c3, patient("r3"));
+    desk.wait(10);
+    let held = claims(&desk.go(frees(w1, &held)), c2).remove(0).claim_id;
+    desk.wait(10);
+    desk.waits(c1, patient("r4"));
+    // It gives the worker back and shows the seat once more: behind c3, which waited then, before c1, which came later.
+    let frames = desk.go(releases(c2, &held));
+    assert_eq!(claims(&frames, c3).len(), 1);
+    let again = desk.waits(c2, Claim { seat, ..patient("r2") });
+    assert_eq!((again.place, again.seat.as_ref().map(|seat| seat.asked_at)), (1, Some(START.plus_ms(20))));
+    // Whoever gives the place up has had its turn as well.
+    desk.wait(10);
+    desk.go(says(c2, FromPeer::Withdraw(Withdraw { request_id: "r2".to_owned() })));
+    desk.wait(10);
+    assert_eq!(desk.waits(c2, Claim { seat: again.seat, ..patient("r2") }).place, 2);
 }
 
 #[test]
