@@ -147,16 +147,16 @@ impl Presence {
             after.tags().for_each(|tag| self.index.add_tag(tag, joined));
         }
         let is_shown = |name: &str| peer.shown.as_ref().is_some_and(|shown| shown.value(name).is_some());
-        for (name, value) in after.properties().filter(|(name, _)| !is_shown(name)) {
-            let old = before.property(name);
-            if old != Some(value) {
-                self.index.change(name, joined, old, Some(value));
+        let mut has_new_names = false;
+        for (name, old, new) in before.changes(after) {
+            has_new_names |= old.is_none();
+            if !is_shown(name) {
+                self.index.change(name, joined, old, new);
             }
         }
-        for (name, old) in before.properties().filter(|(name, _)| !is_shown(name) && after.property(name).is_none()) {
-            self.index.change(name, joined, Some(old), None);
+        if has_new_names {
+            peer.metadata.share_names(|name| self.index.name(name));
         }
-        peer.metadata.share_names(|name| self.index.name(name));
         if let Some(shown) = &mut peer.shown {
             shown.forget_metadata();
         }

@@ -34,7 +34,7 @@ pub use error::{Code, ErrorFrame};
 pub use filter::Filters;
 pub use id::{ClaimId, ConnId, Fence, InvalidId, JobId, MemberId, NodeId, PeerId, RoomId};
 pub use key::{InvalidKey, PublicKey, Signature};
-pub use metadata::Metadata;
+pub use metadata::{Changed, Metadata};
 pub use signal::{FromPeer, ToPeer};
 pub use time::Time;
 

@@ -1,7 +1,8 @@
 //! What a peer tells about itself, and how an update changes it.
 
-use std::fmt;
+use std::cmp::Ordering;
 use std::sync::{Arc, OnceLock};
+use std::{fmt, iter};
 
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -20,6 +21,9 @@ const PROPERTIES: &str = "properties";
 #[derive(Clone, Default, Deserialize)]
 #[serde(from = "Value")]
 pub struct Metadata(Arc<Told>);
+
+/// A property that has changed: its name, its value before and its value after, `None` where it is not there.
+pub type Changed<'a> = (&'a str, Option<&'a Value>, Option<&'a Value>);
 
 /// What was told, in a third of the memory that a map of maps takes.
 #[derive(Default)]
@@ -176,6 +180,32 @@ impl Metadata {
     /// All properties, in the order of their names.
     pub fn properties(&self) -> impl Iterator<Item = (&str, &Value)> {
         self.0.properties.iter().flatten().map(|(name, value)| (&**name, value))
+    }
+
+    /// The properties in which this and what it has become differ, in the order of their names: the name, the value before, the
+    /// value after.
+    pub fn changes<'a>(&'a self, after: &'a Self) -> impl Iterator<Item = Changed<'a>> {
+        let mut before = self.0.properties.iter().flatten().peekable();
+        let mut after = after.0.properties.iter().flatten().peekable();
+        iter::from_fn(move || {
+            loop {
+                let order = match (before.peek(), after.peek()) {
+                    // Names are mostly the very same text: nothing needs to be compared then.
+                    (Some((a, _)), Some((b, _))) if Arc::ptr_eq(a, b) => Ordering::Equal,
+                    (Some((a, _)), Some((b, _))) => a.cmp(b),
+                    (Some(_), None) => Ordering::Less,
+                    (None, Some(_)) => Ordering::Greater,
+                    (None, None) => return None,
+                };
+                let old = if order.is_le() { before.next() } else { None };
+                let new = if order.is_ge() { after.next() } else { None };
+                let (name, _) = old.or(new)?;
+                let (old, new) = (old.map(|(_, value)| value), new.map(|(_, value)| value));
+                if old != new {
+                    return Some((&**name, old, new));
+                }
+            }
+        })
     }
 
     /// One property; a missing one and `null` mean the same to filters.

@@ -131,3 +131,17 @@ fn a_name_that_is_shared_is_the_same_name() {
     assert_eq!((own.text(), &own), (before.text(), &before));
     assert_eq!(std::sync::Arc::strong_count(&known), 2);
 }
+
+#[test]
+fn what_has_changed_is_told_by_name_with_both_values() {
+    let before = Metadata::from(json!({"tags": ["a"], "properties": {"gone": 1, "same": "x", "status": "available"}}));
+    let mut after = before.clone();
+    assert_eq!(before.changes(&after).count(), 0);
+    after.merge(Metadata::from(json!({"tags": ["b"], "properties": {"new": null, "same": "x", "status": "busy"}})));
+    let changes: Vec<_> = before.changes(&after).collect();
+    let (available, busy) = (json!("available"), json!("busy"));
+    assert_eq!(changes, [("new", None, Some(&Value::Null)), ("status", Some(&available), Some(&busy))]);
+    let other = Metadata::from(json!({"properties": {"same": "x", "z": 1}}));
+    let names: Vec<_> = before.changes(&other).map(|(name, old, new)| (name, old.is_some(), new.is_some())).collect();
+    assert_eq!(names, [("gone", true, false), ("status", true, false), ("z", false, true)]);
+}
