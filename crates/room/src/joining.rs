@@ -135,7 +135,10 @@ impl Room {
         }
         let holder = self.presence.by_id(id).and_then(|joined| self.presence.get(joined));
         let owner = holder.filter(|peer| peer.conn != conn).map(|peer| &peer.member);
-        if owner.or_else(|| self.claims.worker_member(id)).is_some_and(|owner| *owner != admission.member) {
+        // A worker that is silent may hold what this room does not know, and comes back in a moment.
+        let silent = || self.absent.get(id).filter(|missing| !missing.is_lost).map(|missing| &missing.member);
+        let away = || self.claims.worker_member(id).or_else(silent);
+        if owner.or_else(away).is_some_and(|owner| *owner != admission.member) {
             return Err((Code::Forbidden, format!("Peer {id} belongs to somebody else")));
         }
         let is_new = holder.is_none() && self.presence.by_conn(conn).is_none() && self.claims.slot(id).is_none();

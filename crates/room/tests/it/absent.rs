@@ -5,7 +5,7 @@ use sleap_rtc_room::{Answer, Call, CallId, Effect, Input, RoomConfig, Ticket};
 use sleap_rtc_wire::claim::{Claim, ClaimGranted, EndReason, HeldClaim, HeldState, Reason};
 use sleap_rtc_wire::record::{Change, RoomKind, WorkerRecord};
 use sleap_rtc_wire::signal::{AbsentPeer, Discover, Register};
-use sleap_rtc_wire::{ConnId, FromPeer, JobId, PeerId, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, FromPeer, JobId, PeerId, ToPeer};
 
 use crate::desk::*;
 
@@ -276,7 +276,10 @@ fn a_room_with_missed_workers_that_hold_nothing_may_be_unloaded() {
 fn a_name_that_somebody_else_takes_is_not_missed() {
     let (mut desk, c1) = room(["w1"]);
     desk.go(closes(conn(1)));
-    desk.wait(1_000);
+    // As long as it is silent its name is kept for it.
+    desk.wait(599_999);
+    assert_eq!(refused(desk.go(registers(conn(2), keyed("another"), client("w1"))), conn(2)), Code::Forbidden);
+    desk.wait(1);
     desk.enter(conn(2), "another", client("w1"));
     assert_eq!(missed(&mut desk, c1, "c1", json!({})), []);
     assert!(desk.workers.is_empty());

@@ -56,7 +56,7 @@ fn another_member_is_refused_while_the_peer_is_there() {
     assert_eq!(refused(frames, conn(3)), Code::Forbidden);
     assert_eq!(desk.found(observer, "c1", json!({})), ["w1"]);
 
-    desk.put(closes(holder));
+    desk.go(says(holder, FromPeer::Leave));
     desk.enter(conn(3), "thief", worker("w1"));
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 use sleap_rtc_room::{Input, RoomConfig};
 use sleap_rtc_wire::claim::{Claim, HeldClaim, HeldState, Reason};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{ConnId, FromPeer, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, FromPeer, ToPeer};
 
 use crate::desk::*;
 
@@ -169,4 +169,15 @@ fn running_jobs_are_taken_over_and_the_free_go_to_those_who_asked_first() {
     let frames = desk.go(Input::Tick);
     assert_eq!((claims(&frames, early).len(), claims(&frames, late).len()), (1, 0));
     assert_eq!(desk.shown(late, "c3", "w1", "status"), json!("busy"));
+}
+
+#[test]
+fn nobody_answers_for_a_worker_that_may_run_something() {
+    let mut desk = restarted(["w1"]);
+    assert_eq!(refused(desk.go(registers(conn(30), keyed("thief"), worker("w1"))), conn(30)), Code::Forbidden);
+    desk.wait(1_500);
+    let c1 = desk.client("c1", 11);
+    assert_eq!(desk.refused(c1, claim("r1")).reason, Reason::Recovering);
+    desk.wait(5_000);
+    assert_eq!(desk.refused(c1, Claim { attempt: 2, ..claim("r1") }).reason, Reason::JobRuns);
 }
