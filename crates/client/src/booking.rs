@@ -59,11 +59,15 @@ impl Bookings<'_> {
         line: &mut InLine,
     ) -> Result<Option<Booked>, TrainError> {
         let pool = self.member.pool.clone();
-        let recovered = Instant::now() + RECOVERS;
+        let begun = Instant::now();
+        let recovered = begun + RECOVERS;
         let mut granted = loop {
-            match self.meanwhile(pool.claim(request.clone()), Some((&mut *line, &request.filters))).await {
+            // Whoever asks anew has not more time than it had.
+            let waited = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
+            let claim = ClaimRequest { wait_ms: request.wait_ms.saturating_sub(waited), ..request.clone() };
+            match self.meanwhile(pool.claim(claim), Some((&mut *line, &request.filters))).await {
                 None => return Ok(None),
-                // The server went before it had answered, and there was no time to wait: it is asked once it is back.
+                // The server went before it had answered, and there was no time to wait any more: it is asked once it is back.
                 Some(Err(Failure::ServerLost(_))) => {}
                 // A server that has just started does not know yet who is free: that is no answer, even to who does not wait.
                 Some(Err(Failure::Refused(refused)))

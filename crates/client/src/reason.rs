@@ -9,6 +9,9 @@ pub fn why(reason: Reason, workers: Workers) -> String {
     match reason {
         Reason::AllMatchingBusy => busy(workers),
         Reason::NoMatchingWorker => "none that matches is connected".to_owned(),
+        Reason::Draining | Reason::Held if workers.draining > 0 && workers.held > 0 => {
+            format!("of the {matching} that match {}", not_free(workers).join(", "))
+        }
         Reason::Draining => format!("{} no more jobs", those(workers.draining.max(matching), "takes", "take")),
         Reason::Held => match workers.held.max(matching) {
             0 | 1 => "its owner keeps the only one that matches".to_owned(),
@@ -34,23 +37,30 @@ fn free(workers: Workers) -> u32 {
 }
 
 fn busy(workers: Workers) -> String {
-    let Workers { matching, busy, draining, held, .. } = workers;
+    let Workers { matching, busy, .. } = workers;
     if busy == matching {
         return those(matching, "is busy", "are busy");
     }
     let mut parts =
         vec![format!("{busy} of the {matching} that match {}", if busy == 1 { "is busy" } else { "are busy" })];
-    match draining {
+    parts.extend(not_free(workers));
+    parts.join(", ")
+}
+
+/// Those that are not busy and cannot be given all the same.
+fn not_free(workers: Workers) -> Vec<String> {
+    let mut parts = Vec::new();
+    match workers.draining {
         0 => {}
         1 => parts.push("1 takes no more jobs".to_owned()),
         n => parts.push(format!("{n} take no more jobs")),
     }
-    match held {
+    match workers.held {
         0 => {}
         1 => parts.push("1 is kept by its owner".to_owned()),
         n => parts.push(format!("{n} are kept by their owners")),
     }
-    parts.join(", ")
+    parts
 }
 
 /// `the only one that matches is busy`, `both that match are busy`, `all 3 that match are busy`.

@@ -157,6 +157,7 @@ fn every_reason_says_its_numbers() {
         (Reason::Draining, (2, 0, 2, 0, 0)),
         (Reason::Held, (1, 0, 0, 1, 0)),
         (Reason::Held, (3, 0, 0, 3, 0)),
+        (Reason::Held, (3, 0, 1, 2, 0)),
         (Reason::Silent, (0, 0, 0, 0, 1)),
         (Reason::Silent, (0, 0, 0, 0, 4)),
         (Reason::TooManyClaims, (9, 8, 0, 0, 0)),
@@ -182,6 +183,7 @@ fn every_reason_says_its_numbers() {
     Draining (2, 0, 2, 0, 0): both that match take no more jobs
     Held (1, 0, 0, 1, 0): its owner keeps the only one that matches
     Held (3, 0, 0, 3, 0): their owners keep all 3 that match
+    Held (3, 0, 1, 2, 0): of the 3 that match 1 takes no more jobs, 2 are kept by their owners
     Silent (0, 0, 0, 0, 1): the only one that matches is silent
     Silent (0, 0, 0, 0, 4): all 4 that match are silent
     TooManyClaims (9, 8, 0, 0, 0): you have 8 workers, as many as one member may
