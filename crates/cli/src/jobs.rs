@@ -50,6 +50,8 @@ impl Row {
                 let silent = duration(Duration::from_millis(now.since(seen)));
                 Some(format!("{name} has been silent for {silent}"))
             }
+            // It may be one of those that did not fit into the answer.
+            (None, None) if found.total > found.peers.len() => None,
             (None, None) => Some(format!("{name} is not in the room")),
         };
     }

@@ -29,6 +29,10 @@ use crate::watch::{ANSWERS, Job, Watch};
 /// How long a claim may stay unused, ms: making the link, twice if need be, and the proof.
 const LEASE_MS: u64 = 90_000;
 
+/// Whoever would try elsewhere waits for longer by one part in so many: the room, which gives the worker up, may have noticed a
+/// minute later than we that it is gone, and is asked twice a minute.
+const LONGER: u64 = 5;
+
 /// A job that is given to one worker after another, until one of them ends it.
 pub(crate) struct Tries<'a> {
     pub(crate) config: &'a Config,
@@ -74,13 +78,7 @@ impl Tries<'_> {
     /// One try. `lost`: how the one before ended.
     async fn one(&mut self, news: News, file: JobFile, lost: Option<TrainError>) -> Tried {
         let answers = self.hash();
-        let mut bookings = Bookings {
-            member: self.member,
-            news,
-            events: self.events,
-            wanted: self.controls.subscribe(),
-            clock: self.files.clock,
-        };
+        let mut bookings = self.bookings(news);
         let attempt = file.attempt + u32::from(lost.is_some());
         let mut line = InLine::new(self.config.home.clone(), file, self.files.clock.now());
         let booked = bookings.book(self.claim(attempt), &self.files.request.tags, &mut line).await;
@@ -99,8 +97,9 @@ impl Tries<'_> {
             Err(error) => return Tried::Over(Err(error)),
         };
         self.files.spec.attempt = attempt;
+        let config = self.patient(attempt);
         let mut watch = Watch {
-            config: self.config,
+            config: &config,
             member: self.member,
             news,
             events: self.events.clone(),
@@ -122,6 +121,20 @@ impl Tries<'_> {
             }
             outcome => Tried::Over(outcome),
         }
+    }
+
+    fn bookings(&self, news: News) -> Bookings<'_> {
+        let (wanted, clock) = (self.controls.subscribe(), self.files.clock);
+        Bookings { member: self.member, news, events: self.events, wanted, clock }
+    }
+
+    /// How to watch this attempt.
+    fn patient(&self, attempt: u32) -> Config {
+        let mut config = self.config.clone();
+        if attempt <= self.files.request.retry {
+            config.times.lost_ms += config.times.lost_ms / LONGER;
+        }
+        config
     }
 
     /// Hashing goes on while a worker is looked for.

@@ -39,7 +39,7 @@ pub struct Told {
     /// The numbers behind the reason.
     #[serde(flatten)]
     pub workers: Workers,
-    /// In how many ms there is a worker at the latest, if that can be said.
+    /// In how many ms there is a worker at the latest, if that can be said; counted from when this was written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub estimate_ms: Option<u64>,
 }
@@ -77,10 +77,13 @@ impl InLine {
 
     /// Says that the place has not changed, if it is time to.
     pub(crate) fn beat(&mut self, now: Time) {
-        match &mut self.file.waiting {
-            Some(waiting) if now.since(waiting.updated_at) >= BEAT_MS => waiting.updated_at = now,
-            _ => return,
+        let Some(waiting) = &mut self.file.waiting else { return };
+        let passed = now.since(waiting.updated_at);
+        if passed < BEAT_MS {
+            return;
         }
+        waiting.updated_at = now;
+        waiting.told.estimate_ms = waiting.told.estimate_ms.map(|ms| ms.saturating_sub(passed));
         if let Err(error) = self.write() {
             tracing::warn!(%error, "the place in line cannot be written down");
         }
@@ -164,5 +167,28 @@ fn remove(home: &Home, job: &JobId, ending: &str) {
             tracing::warn!(%error, path = %path.display(), "a file that has served cannot be removed");
         }
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_estimate_gets_shorter_while_the_place_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = Home::at(folder.path());
+        let file = serde_json::from_value(json!({
+            "job_id": "j1", "server": "s", "room": "r1", "attempt": 1, "labels": "l", "run_name": "n", "models": "m",
+            "started_at": 0,
+        }));
+        let mut line = InLine::new(home, file.unwrap(), Time(0));
+        let waiting = json!({"request_id": "r1", "place": 1, "reason": "all_matching_busy", "estimate_ms": 60_000});
+        line.told(&serde_json::from_value(waiting).unwrap(), Time(1_000));
+        line.beat(Time(1_000 + BEAT_MS));
+        let waiting = line.file.waiting.clone().unwrap();
+        assert_eq!((waiting.updated_at, waiting.told.estimate_ms), (Time(1_000 + BEAT_MS), Some(60_000 - BEAT_MS)));
     }
 }
