@@ -96,6 +96,8 @@ fn the_room_knows_more_of_jobs_that_run() {
         absent("silent"),
         absent("lost"),
         Found::default(),
+        // More are there than the answer holds.
+        Found { total: 1, ..Found::default() },
     ];
     let rows: Vec<Row> = looks
         .iter()
@@ -112,6 +114,7 @@ fn the_room_knows_more_of_jobs_that_run() {
     6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago; gpu-box has been silent for 40 s
     6b1c09d2ab37  LOST     gpu-box  flies.pkg.slp  40 s        it may still run there: sleap-rtc watch 6b1c09d2ab37
     6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago; gpu-box is not in the room
+    6b1c09d2ab37  RUNNING  gpu-box  flies.pkg.slp  4 h 10 min  epoch 12/200, 8 s ago
     ");
 }
 
