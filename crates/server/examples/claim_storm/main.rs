@@ -64,7 +64,7 @@ impl Race {
     /// Up to half a stay in a slot sooner or later than asked for: else it would always meet the same moment of the race.
     fn next_kill(&self) -> Option<Instant> {
         let jitter = self.plan.hold.mul_f64(f64::from(getrandom::u32().unwrap_or_default()) / f64::from(u32::MAX));
-        self.kill_every.map(|pause| Instant::now() + pause + jitter - self.plan.hold / 2)
+        self.kill_every.map(|pause| Instant::now() + pause.saturating_sub(self.plan.hold / 2) + jitter)
     }
 
     async fn run(&self) -> Result<(), Error> {
