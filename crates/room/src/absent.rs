@@ -12,6 +12,7 @@ use sleap_rtc_wire::record::WorkerRecord;
 use sleap_rtc_wire::signal::AbsentPeer;
 use sleap_rtc_wire::{Filters, JobId, MemberId, Metadata, PeerId, Time};
 
+use crate::attempts::Doubtful;
 use crate::claims::Tell;
 use crate::discovery::{WORKER, seconds};
 use crate::peer::Peer;
@@ -34,13 +35,24 @@ pub(crate) struct Missing {
     pub(crate) is_lost: bool,
     /// Known from the store only: it may hold a claim that this room has never heard of.
     is_unknown: bool,
+    /// What it may have begun although its claim ended unused.
+    doubtful: Option<Box<Doubtful>>,
     /// The store has it as connected: the server went away, not the worker.
     pub(crate) is_by_restart: bool,
 }
 
 impl Missing {
     fn new(member: MemberId, metadata: Metadata, since: Time) -> Self {
-        Self { member, metadata, since, due: since, is_lost: false, is_unknown: false, is_by_restart: false }
+        Self {
+            member,
+            metadata,
+            since,
+            due: since,
+            is_lost: false,
+            is_unknown: false,
+            doubtful: None,
+            is_by_restart: false,
+        }
     }
 
     fn status(&self) -> Value {
@@ -119,6 +131,15 @@ impl Absent {
         self.unknown.first()
     }
 
+    /// A silent worker that may have begun an earlier try of this job. Asked only when a job is tried again.
+    pub(crate) fn may_have_begun(&self, member: &MemberId, job: &JobId, attempt: u32) -> Option<&PeerId> {
+        let silent = self.workers.iter().filter(|(_, missing)| !missing.is_lost);
+        let mut begun = silent.filter(|(_, missing)| {
+            missing.doubtful.as_ref().is_some_and(|doubtful| doubtful.is_before(member, job, attempt))
+        });
+        begun.next().map(|(worker, _)| worker)
+    }
+
     pub(crate) fn next_due(&self) -> Option<Time> {
         self.due.first().map(|(at, _)| *at)
     }
@@ -131,7 +152,8 @@ impl Absent {
 impl Room {
     /// A worker's connection is gone and it has not said that it leaves.
     pub(crate) fn miss(&mut self, worker: &Peer, now: Time) {
-        let missing = Missing::new(worker.member.clone(), worker.metadata.clone(), now);
+        let mut missing = Missing::new(worker.member.clone(), worker.metadata.clone(), now);
+        missing.doubtful.clone_from(&worker.doubtful);
         self.absent.insert(worker.id.clone(), missing, &self.config, now);
         self.settle_absent(&worker.id);
         self.expected.write(worker.id.clone());

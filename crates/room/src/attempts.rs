@@ -20,6 +20,28 @@ const REMEMBERED: usize = 10_000;
 /// A job; ids are the client's own, so two members may use the same.
 type Job = (MemberId, JobId);
 
+/// A try whose claim ended unused, as far as the room knows: its worker may have begun it in that very moment, and the word of that
+/// be lost with the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Doubtful {
+    member: MemberId,
+    job: JobId,
+    attempt: u32,
+}
+
+impl Doubtful {
+    /// What is to be doubted of a claim that ends, or whose worker is gone.
+    pub(crate) fn of(slot: &Slot) -> Option<Box<Self>> {
+        let member = slot.client_member.clone().filter(|_| !slot.is_used())?;
+        Some(Box::new(Self { member, job: slot.grant.job_id.clone(), attempt: slot.grant.attempt }))
+    }
+
+    /// Whether it may be an earlier try than this one.
+    pub(crate) fn is_before(&self, member: &MemberId, job: &JobId, attempt: u32) -> bool {
+        self.member == *member && self.job == *job && self.attempt < attempt
+    }
+}
+
 /// The latest try of the jobs that were tried again.
 #[derive(Debug, Default)]
 pub(crate) struct Attempts {
@@ -71,9 +93,14 @@ impl Room {
                 ));
             }
         }
-        let unknown =
-            self.absent.may_hold_anything().filter(|_| wanted > 1 && !mutation::on(Mutation::AttemptsOverlap));
-        unknown.map(|worker| format!("worker {worker} is silent and may run an earlier attempt"))
+        if wanted == 1 || mutation::on(Mutation::AttemptsOverlap) {
+            return None;
+        }
+        let doubtful = || self.absent.may_have_begun(member, job, wanted);
+        self.absent
+            .may_hold_anything()
+            .or_else(doubtful)
+            .map(|worker| format!("worker {worker} is silent and may run an earlier attempt"))
     }
 
     /// The claims of a member for one job, with their workers.

@@ -6,6 +6,7 @@
 use sleap_rtc_wire::claim::{ClaimEnded, EndReason};
 use sleap_rtc_wire::{ClaimId, Code, ConnId, PeerId, Time, ToPeer};
 
+use crate::attempts::Doubtful;
 use crate::line::{Client, Place};
 use crate::peer::Peer;
 use crate::peers::Joined;
@@ -81,6 +82,9 @@ impl Room {
             self.send(conn, ended.clone());
         }
         if let Some(joined) = self.presence.by_id(worker) {
+            if let Some(peer) = self.presence.get_mut(joined) {
+                peer.doubtful = Doubtful::of(&slot).filter(|_| reason != EndReason::Finished);
+            }
             self.set_available(joined);
             let worker = self.presence.get(joined).filter(|peer| peer.claims && tell == Tell::Both);
             if let Some(conn) = worker.map(|peer| peer.conn) {

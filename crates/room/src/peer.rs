@@ -6,6 +6,7 @@ use serde_json::Value;
 use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::{ConnId, Filters, MemberId, Metadata, PeerId, PublicKey, Time};
 
+use crate::attempts::Doubtful;
 use crate::discovery::WORKER;
 
 /// One registered peer.
@@ -30,6 +31,8 @@ pub(crate) struct Peer {
     pub(crate) next_ping: Option<Time>,
     /// What the claim on it says, if there is one.
     pub(crate) shown: Option<Box<Shown>>,
+    /// What it may have begun although its claim ended unused.
+    pub(crate) doubtful: Option<Box<Doubtful>>,
     /// With which `last_granted` it is among the free ones, if it is.
     pub(crate) free_as: Option<u64>,
 }

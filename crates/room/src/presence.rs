@@ -4,6 +4,7 @@ use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
 
+use crate::attempts::Doubtful;
 use crate::discovery::WORKER;
 use crate::held::held_claims;
 use crate::line::Client;
@@ -110,6 +111,7 @@ impl Room {
             last_granted: 0,
             next_ping: (register.role != CLIENT).then(|| now.plus_ms(self.config.ping_ms)),
             shown: None,
+            doubtful: None,
             free_as: None,
         };
         let fact = Fact::Registered { peer: id.clone(), role: peer.role.clone(), member: peer.member.clone(), conn };
@@ -170,7 +172,9 @@ impl Room {
 
     /// A peer's connection is gone: it is in no list from now on.
     pub(crate) fn leave(&mut self, joined: Joined, now: Time) {
-        if let Some(peer) = self.drop_peer(joined) {
+        if let Some(mut peer) = self.drop_peer(joined) {
+            let doubtful = self.claims.slot(&peer.id).and_then(Doubtful::of);
+            peer.doubtful = doubtful.or(peer.doubtful);
             self.worker_is_away(&peer.id);
             self.client_is_away(&peer, now);
             if peer.is_bookable() {

@@ -35,16 +35,21 @@ impl Room {
         if !self.line.is_stale || !self.may_grant() {
             return;
         }
-        self.line.is_stale = false;
-        for booking in self.plan(now) {
-            let Some(entry) = self.line.remove(booking.place) else { continue };
-            self.line.is_stale = false;
-            if let Client::Here(client) = entry.at {
-                self.line.turns.had(&entry.member, &entry.claim.job_id, self.seat_is_good_ms(), now);
-                for worker in booking.workers {
-                    self.grant(client, worker, &entry.claim, now);
+        while std::mem::take(&mut self.line.is_stale) {
+            let bookings = self.plan(now);
+            // Whoever gets something may have kept workers for another of its claims, which now exceeds what it may hold.
+            let mut again = false;
+            for booking in bookings {
+                let Some(entry) = self.line.remove(booking.place) else { continue };
+                again |= self.line.of_member(&entry.member).next().is_some();
+                if let Client::Here(client) = entry.at {
+                    self.line.turns.had(&entry.member, &entry.claim.job_id, self.seat_is_good_ms(), now);
+                    for worker in booking.workers {
+                        self.grant(client, worker, &entry.claim, now);
+                    }
                 }
             }
+            self.line.is_stale = again;
         }
     }
 

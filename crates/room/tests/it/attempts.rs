@@ -4,7 +4,7 @@ use serde_json::json;
 use sleap_rtc_room::{Input, RoomConfig};
 use sleap_rtc_wire::claim::{Claim, ClaimGranted, EndReason, HeldClaim, HeldState, Reason};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, FromPeer, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, FromPeer, ToPeer, limits};
 
 use crate::desk::*;
 
@@ -79,6 +79,38 @@ fn a_silent_worker_may_still_run_it_a_lost_one_is_given_up() {
     assert_eq!(job_runs(&mut desk, c1, attempt(1)), message);
     assert_eq!(desk.claimed(c1, attempt(2)).worker, peer("w2"));
     assert_eq!(job_runs(&mut desk, c1, attempt(1)), "attempt 2 of this job has been granted, 1 is asked for");
+}
+
+/// The word that a client has come is lost with the connection on which it is said.
+#[test]
+fn a_silent_worker_may_have_begun_what_it_was_booked_for() {
+    // At once, or heard of only when the lease is over.
+    for heard_of_after in [0, limits::LEASE_MS] {
+        let mut desk = Desk::new();
+        let (c1, w1) = (desk.client("c1", 101), desk.worker("w1", 1));
+        assert_eq!(desk.claimed(c1, attempt(1)).worker, peer("w1"));
+        desk.wait(heard_of_after);
+        desk.go(Input::Tick);
+        desk.go(closes(w1));
+        desk.worker("w2", 2);
+        desk.wait(LOST - 1);
+        desk.go(Input::Tick);
+        assert_eq!(job_runs(&mut desk, c1, attempt(2)), "worker w1 is silent and may run an earlier attempt");
+        desk.wait(1);
+        desk.go(Input::Tick);
+        assert_eq!(desk.claimed(c1, attempt(2)).worker, peer("w2"));
+    }
+}
+
+#[test]
+fn a_worker_that_has_given_its_claim_back_has_begun_nothing() {
+    let mut desk = Desk::new();
+    let (c1, w1) = (desk.client("c1", 101), desk.worker("w1", 1));
+    let claim = desk.claimed(c1, attempt(1)).claim_id;
+    desk.go(frees(w1, &claim));
+    desk.go(closes(w1));
+    desk.worker("w2", 2);
+    assert_eq!(desk.claimed(c1, attempt(2)).worker, peer("w2"));
 }
 
 #[test]

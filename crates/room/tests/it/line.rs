@@ -104,6 +104,29 @@ fn no_member_keeps_more_workers_than_it_may_hold() {
 }
 
 #[test]
+fn what_is_kept_is_given_in_the_moment_in_which_its_keeper_may_not_have_it_any_more() {
+    let mut desk = Desk::new();
+    let (c1, c2) = (desk.client("c1", 101), desk.client("c2", 102));
+    for (n, kind, status) in [(1, "a", "available"), (2, "a", "available"), (8, "a", "busy"), (9, "b", "available")] {
+        desk.enter(conn(n), &format!("w{n}"), plain_worker(&format!("w{n}"), json!({"status": status, kind: 1})));
+    }
+    for n in 10..15 {
+        desk.enter(conn(n), &format!("w{n}"), plain_worker(&format!("w{n}"), json!({"status": "busy", "a": 1})));
+    }
+    let of = |kind: &str, count: u32, request: &str| Claim {
+        filters: filters(json!({"properties": {kind: 1}})),
+        count,
+        ..patient(request)
+    };
+    // All that a member may hold, and two are there for it; behind it another.
+    desk.waits(c1, of("a", 8, "r1"));
+    desk.waits(c2, of("a", 1, "r2"));
+    // With this one it holds too many for the eight.
+    let frames = desk.go(says(c1, FromPeer::Claim(of("b", 1, "r3"))));
+    assert_eq!((claims(&frames, c1).len(), claims(&frames, c2).len()), (1, 1));
+}
+
+#[test]
 fn what_others_cannot_use_is_not_kept_from_those_behind() {
     let mut desk = Desk::new();
     desk.enter(conn(1), "small", plain_worker("small", json!({"status": "available", "gpu": 8})));
