@@ -55,12 +55,13 @@ impl Room {
     /// Client: not needed any more.
     pub(crate) fn release(&mut self, joined: Joined, claim: &ClaimId) {
         let Some(peer) = self.presence.get(joined) else { return };
-        let conn = peer.conn;
+        let (conn, member) = (peer.conn, peer.member.clone());
         let own = |slot: &&Slot| slot.grant.claim_id == *claim && slot.grant.client == peer.id;
         let named = self.claims.of_member(&peer.member).filter(|(_, slot)| own(slot));
         // Two only if a worker lies about what it holds: then the unused one is meant.
         let named = named.map(|(worker, slot)| (slot.is_used(), worker.clone())).min();
         match named {
+            None if self.recovery.as_mut().is_some_and(|recovery| recovery.give_back(&member, claim)) => {}
             None => self.no_such_claim(conn, claim),
             Some((true, _)) => {
                 self.refuse(conn, Code::Forbidden, format!("claim {claim} is used: only its worker ends it"), None);

@@ -105,9 +105,17 @@ impl Room {
         let given = self.claims.has_given(grant.fence, self.record.epoch);
         let current = match held.state {
             HeldState::Used => true,
-            HeldState::Leased => grant.fence.epoch < self.record.epoch && grant.lease_until > now,
+            HeldState::Leased => {
+                grant.fence.epoch < self.record.epoch && grant.lease_until > now && !self.is_given_back(held)
+            }
         };
         given && current && grant.claim_id == claim_id(grant.fence) && !self.is_granted_to_another(held)
+    }
+
+    /// Whether the client has given the claim back since the room was loaded, before its worker told of it.
+    fn is_given_back(&self, held: &HeldClaim) -> bool {
+        let Some((recovery, client)) = self.recovery.as_ref().zip(client_of(held)) else { return false };
+        recovery.is_given_back(&client, &held.grant.claim_id)
     }
 
     /// Whether the room itself has granted this claim, and it is still on another worker.

@@ -2,9 +2,9 @@
 
 use serde_json::json;
 use sleap_rtc_room::{Input, RoomConfig};
-use sleap_rtc_wire::claim::{Claim, HeldClaim, HeldState, Reason};
+use sleap_rtc_wire::claim::{Claim, ClaimEnded, EndReason, HeldClaim, HeldState, Reason};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, FromPeer, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, FromPeer, JobId, ToPeer};
 
 use crate::desk::*;
 
@@ -180,4 +180,27 @@ fn nobody_answers_for_a_worker_that_may_run_something() {
     assert_eq!(desk.refused(c1, claim("r1")).reason, Reason::Recovering);
     desk.wait(5_000);
     assert_eq!(desk.refused(c1, Claim { attempt: 2, ..claim("r1") }).reason, Reason::JobRuns);
+}
+
+#[test]
+fn a_claim_given_back_before_its_worker_has_told_of_it_does_not_come_back() {
+    let mut desk = Desk::new();
+    let (w1, c1) = (desk.worker("w1", 1), desk.client("c1", 101));
+    let frames = desk.go(says(c1, FromPeer::Claim(claim("r1"))));
+    let grant = frames.into_iter().find_map(|(conn, frame)| match frame {
+        ToPeer::ClaimGranted(grant) if conn == w1 => Some(grant),
+        _ => None,
+    });
+    let grant = grant.unwrap();
+    desk.restart(RoomConfig::default());
+
+    let c1 = desk.client("c1", 201);
+    assert_eq!(desk.go(releases(c1, &grant.claim_id)), []);
+    let held = HeldClaim { grant: grant.clone(), state: HeldState::Leased, used_at: None };
+    let frames = desk.go(registers(conn(11), keyed("w1"), Register { claims: vec![held], ..worker("w1") }));
+    let lost = ToPeer::ClaimEnded(ClaimEnded { claim_id: grant.claim_id, reason: EndReason::Lost });
+    assert_eq!(frames.last(), Some(&(conn(11), lost)));
+    desk.wait(1_500);
+    desk.go(Input::Tick);
+    desk.claimed(c1, Claim { job_id: JobId::new("another").unwrap(), ..claim("r2") });
 }
