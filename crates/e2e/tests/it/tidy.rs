@@ -112,6 +112,19 @@ fn the_bans_of_the_pure_crates_are_the_same() {
 }
 
 #[test]
+fn only_the_simulator_breaks_rules_on_purpose() {
+    let asks = |package: &&Package| {
+        package.dependencies.iter().any(|one| one.features.iter().any(|feature| feature == "mutations"))
+    };
+    let asking: Vec<_> = metadata().workspace_packages().into_iter().filter(asks).map(ours).collect();
+    assert_eq!(asking, ["sim"], "nothing that is shipped may be built with the feature");
+    for package in metadata().workspace_packages() {
+        let all = [DependencyKind::Normal, DependencyKind::Build];
+        assert!(!dependencies(package, &all).contains("sleap-rtc-sim"), "{} must not import sim", package.name);
+    }
+}
+
+#[test]
 fn licences_are_permissive() {
     for package in &metadata().packages {
         let licence = package.license.as_deref().unwrap_or("");
