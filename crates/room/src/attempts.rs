@@ -20,25 +20,41 @@ const REMEMBERED: usize = 10_000;
 /// A job; ids are the client's own, so two members may use the same.
 type Job = (MemberId, JobId);
 
+/// How many doubtful tries of a worker are remembered: the newest.
+const DOUBTED: usize = 8;
+
 /// A try whose claim ended unused, as far as the room knows: its worker may have begun it in that very moment, and the word of that
-/// be lost with the connection.
+/// be lost with the connection, which a server calls dead only after a while.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Doubtful {
     member: MemberId,
     job: JobId,
     attempt: u32,
+    before: Option<Box<Self>>,
 }
 
 impl Doubtful {
-    /// What is to be doubted of a claim that ends, or whose worker is gone.
-    pub(crate) fn of(slot: &Slot) -> Option<Box<Self>> {
-        let member = slot.client_member.clone().filter(|_| !slot.is_used())?;
-        Some(Box::new(Self { member, job: slot.grant.job_id.clone(), attempt: slot.grant.attempt }))
+    /// What is to be doubted of a worker once this claim on it has ended, or its connection has, beside what was to be before.
+    pub(crate) fn and(slot: &Slot, before: Option<Box<Self>>) -> Option<Box<Self>> {
+        let Some(member) = slot.client_member.clone().filter(|_| !slot.is_used()) else { return before };
+        let (job, attempt) = (slot.grant.job_id.clone(), slot.grant.attempt);
+        let mut doubtful = Box::new(Self { member, job, attempt, before });
+        doubtful.keep(DOUBTED);
+        Some(doubtful)
+    }
+
+    /// Forgets all but so many.
+    fn keep(&mut self, most: usize) {
+        match &mut self.before {
+            Some(before) if most > 1 => before.keep(most - 1),
+            before => *before = None,
+        }
     }
 
     /// Whether it may be an earlier try than this one.
     pub(crate) fn is_before(&self, member: &MemberId, job: &JobId, attempt: u32) -> bool {
-        self.member == *member && self.job == *job && self.attempt < attempt
+        let one = |doubtful: &Self| doubtful.member == *member && doubtful.job == *job && doubtful.attempt < attempt;
+        std::iter::successors(Some(self), |doubtful| doubtful.before.as_deref()).any(one)
     }
 }
 

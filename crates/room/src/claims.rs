@@ -28,6 +28,9 @@ impl Room {
         {
             self.claims.set_used(&worker, now);
             self.reindex(&worker);
+            if let Some(peer) = self.presence.get_mut(joined) {
+                peer.doubtful = None;
+            }
         }
     }
 
@@ -84,7 +87,9 @@ impl Room {
         }
         if let Some(joined) = self.presence.by_id(worker) {
             if let Some(peer) = self.presence.get_mut(joined) {
-                peer.doubtful = Doubtful::of(&slot).filter(|_| reason != EndReason::Finished);
+                // A worker that speaks of a claim is at none of those before it.
+                let before = peer.doubtful.take();
+                peer.doubtful = if reason == EndReason::Finished { None } else { Doubtful::and(&slot, before) };
             }
             self.set_available(joined);
             let worker = self.presence.get(joined).filter(|peer| peer.claims && tell == Tell::Both);

@@ -173,8 +173,9 @@ impl Room {
     /// A peer's connection is gone: it is in no list from now on.
     pub(crate) fn leave(&mut self, joined: Joined, now: Time) {
         if let Some(mut peer) = self.drop_peer(joined) {
-            let doubtful = self.claims.slot(&peer.id).and_then(Doubtful::of);
-            peer.doubtful = doubtful.or(peer.doubtful);
+            if let Some(slot) = self.claims.slot(&peer.id) {
+                peer.doubtful = Doubtful::and(slot, peer.doubtful.take());
+            }
             self.worker_is_away(&peer.id);
             self.client_is_away(&peer, now);
             if peer.is_bookable() {

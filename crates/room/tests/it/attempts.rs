@@ -103,6 +103,22 @@ fn a_silent_worker_may_have_begun_what_it_was_booked_for() {
 }
 
 #[test]
+fn what_a_silent_worker_was_booked_for_since_does_not_hide_what_it_may_have_begun() {
+    let mut desk = Desk::new();
+    let (c1, c2, w1) = (desk.client("c1", 101), desk.client("c2", 102), desk.worker("w1", 1));
+    let first = desk.claimed(c1, attempt(1)).claim_id;
+    desk.go(releases(c1, &first));
+    // It is dead already, and given to another.
+    for _ in 0..3 {
+        let next = desk.claimed(c2, claim("r9")).claim_id;
+        desk.go(releases(c2, &next));
+    }
+    desk.go(closes(w1));
+    desk.worker("w2", 2);
+    assert_eq!(job_runs(&mut desk, c1, attempt(2)), "worker w1 is silent and may run an earlier attempt");
+}
+
+#[test]
 fn a_worker_that_has_given_its_claim_back_has_begun_nothing() {
     let mut desk = Desk::new();
     let (c1, w1) = (desk.client("c1", 101), desk.worker("w1", 1));
