@@ -2,7 +2,9 @@
 
 use sleap_rtc_access::{Caller, may_delete_peer, may_delete_room, may_extend};
 use sleap_rtc_room::Call;
+use sleap_rtc_session::WorkerInput;
 use sleap_rtc_session::pool_worker::Input;
+use sleap_rtc_wire::job::FailCode;
 use sleap_rtc_wire::peer::Wish;
 use sleap_rtc_wire::record::RoomRecord;
 
@@ -30,7 +32,7 @@ impl World {
             }
             Deed::HalfOpen => {
                 self.seen.note(Note::HalfOpen);
-                self.cut_of(who, ms.clamp(2_000, 120_000), 1);
+                self.cut_of(who, ms.clamp(2_000, 60_000), 1);
             }
             Deed::Partition => self.partition(who, ms),
             Deed::SlowNetwork => {
@@ -42,6 +44,9 @@ impl World {
             Deed::KillWriting => self.nodes[who].dies_writing = Some(ms),
             Deed::Lose => self.lose(who, ms),
             Deed::DiskFails => self.nodes[who].disk_fails_until = until,
+            // Half of them in the very moment in which a job ends.
+            Deed::EndNow if ms.is_multiple_of(2) => self.nodes[who].ends_at_end = true,
+            Deed::EndNow => self.end_now(who),
             Deed::Drain => {
                 if self.nodes[who].worker.is_some() {
                     self.seen.note(Note::Drain);
@@ -62,7 +67,7 @@ impl World {
         self.seen.note(Note::ServerCrash);
         self.kill_server(server);
         // Its machine's clock may be set back meanwhile, by a little.
-        let offset_ms = self.random.below(4_001) as i64 - 2_000;
+        let offset_ms = self.random.below(4_001).cast_signed() - 2_000;
         self.queue.push(self.now + ms.clamp(200, 60_000), Event::Serve { offset_ms });
     }
 
@@ -92,12 +97,28 @@ impl World {
         true
     }
 
+    pub(crate) fn end_now(&mut self, who: usize) {
+        let Some(process) = self.nodes[who].worker.as_deref() else { return };
+        self.seen.note(Note::EndNow);
+        for job in process.jobs.keys().cloned().collect::<Vec<_>>() {
+            let cause = "the worker was ended by its owner".to_owned();
+            self.job_input(who, &job, WorkerInput::Abort { code: FailCode::WorkerLost, cause });
+        }
+        self.worker_input(who, Input::Drain);
+    }
+
     /// The next worker on which a job runs is not heard of until it counts as lost.
     fn lose(&mut self, who: usize, ms: u64) {
         let count = self.nodes.len();
         let next = (0..count).map(|more| (who + more) % count).find(|who| self.model.runs(*who));
         if let Some(who) = next.filter(|_| self.plan.knobs.lost_ms < 300_000) {
-            self.partition(who, self.plan.knobs.lost_ms + 5_000 + ms.min(120_000));
+            self.partition(who, self.plan.knobs.lost_ms + 60_000 + ms.min(120_000));
+        }
+    }
+
+    pub(crate) fn ends_now(&mut self, who: usize, life: u32) {
+        if self.nodes[who].life == life {
+            self.end_now(who);
         }
     }
 

@@ -22,6 +22,8 @@ pub(crate) struct Booking {
     pub(crate) grant: ClaimGranted,
     pub(crate) member: Option<MemberId>,
     pub(crate) used: bool,
+    /// This loading of the room has granted it.
+    pub(crate) here: bool,
     client_until: Option<Time>,
 }
 
@@ -139,7 +141,8 @@ impl Hall {
         };
         let member = client.member.clone();
         self.one_attempt(grant, &member, now, seen)?;
-        let booking = Booking { grant: grant.clone(), member: Some(member.clone()), used: false, client_until: None };
+        let booking =
+            Booking { grant: grant.clone(), member: Some(member.clone()), used: false, here: true, client_until: None };
         self.booked.on.insert(id.clone(), booking);
         self.booked.granted.push((id, grant.clone(), member));
         Ok(())
@@ -235,9 +238,8 @@ impl Hall {
         for booked in room.booked() {
             there += 1;
             let wrong = |rule, why: &str| Err(Violation::new(rule, format!("{} {booked:?} {why}", self.room)));
-            if !booked.is_used && booked.grant.lease_until <= now
-                || !booked.is_used && booked.client_until.is_some_and(|at| at <= now)
-            {
+            let due = booked.grant.lease_until <= now || booked.client_until.is_some_and(|at| at <= now);
+            if due && !booked.is_used {
                 return wrong(Rule::NoClaimOutlivesItsLease, &format!("is there at {now:?}"));
             }
             let came = self.booked.came.get(booked.worker);
@@ -258,7 +260,7 @@ impl Hall {
                 None if came.is_some_and(|held| held.contains(&booked.grant.claim_id)) => {
                     seen.note(if booked.is_used { Note::TookOverUsed } else { Note::TookOverLease });
                     let (grant, used, client_until) = (booked.grant.clone(), booked.is_used, booked.client_until);
-                    let booking = Booking { grant, member: booked.member.cloned(), used, client_until };
+                    let booking = Booking { grant, member: booked.member.cloned(), used, here: false, client_until };
                     self.booked.on.insert(booked.worker.clone(), booking);
                 }
                 None => return wrong(Rule::ClaimsAreKnown, "was neither granted nor told of"),

@@ -1,16 +1,13 @@
 //! Our client: a user who wants a job done, a real half of the signaling, the real half of one job.
 
-use sleap_rtc_session::pool_client::{CallId, ClaimRequest, Effect, Fact, Failure, Input, Offer, PoolClient, Setup};
+use sleap_rtc_session::pool_client::{CallId, ClaimRequest, Effect, Fact, Failure, Input, PoolClient, Setup};
 use sleap_rtc_session::pool_line::FirstTry;
-use sleap_rtc_session::{
-    ClientEffect, ClientError, ClientInput, ClientTimes, JobClient, LinkId, Outcome, Plan, Show, Target,
-};
-use sleap_rtc_wire::claim::Claimed;
-use sleap_rtc_wire::job::{JobSpec, TrainOptions, What};
+use sleap_rtc_session::{ClientError, ClientInput, ClientTimes, JobClient, Outcome, Plan, Target};
+use sleap_rtc_wire::claim::Reason;
 use sleap_rtc_wire::peer::Wish;
 use sleap_rtc_wire::{Filters, JobId, Metadata, RoomId};
 
-use crate::event::{DiskDone, Event};
+use crate::event::Event;
 use crate::seen::Note;
 use crate::world::{World, member};
 
@@ -30,9 +27,9 @@ pub(crate) struct Desk {
 pub(crate) struct OpenJob {
     pub(crate) job: JobId,
     pub(crate) attempt: u32,
-    room: RoomId,
+    pub(crate) room: RoomId,
     /// Where it is, once it is accepted.
-    target: Option<Target>,
+    pub(crate) target: Option<Target>,
 }
 
 /// A run of the client's program.
@@ -42,13 +39,13 @@ pub(crate) struct Process {
     /// The claim that is asked for.
     claiming: Option<CallId>,
     /// The link that is asked for.
-    making: Option<CallId>,
+    pub(crate) making: Option<CallId>,
     /// The link that the answer has made, until it is up.
-    rising: Option<usize>,
-    link: Option<usize>,
-    calls: u64,
+    pub(crate) rising: Option<usize>,
+    pub(crate) link: Option<usize>,
+    pub(crate) calls: u64,
     /// The offer that is open has a claim in it.
-    offered_claim: bool,
+    pub(crate) offered_claim: bool,
 }
 
 impl std::fmt::Debug for Process {
@@ -89,20 +86,19 @@ impl World {
             });
             self.nodes[who].desk.open = Some(open);
         }
-        let asks = process.session.is_none();
-        self.nodes[who].client = Some(Box::new(process));
-        if asks {
-            self.ask(who);
+        if process.session.is_none() {
+            self.ask(who, &mut process);
         }
+        self.nodes[who].client = Some(Box::new(process));
         self.tend_client(who);
     }
 
-    fn times(&self) -> ClientTimes {
+    pub(crate) fn times(&self) -> ClientTimes {
         ClientTimes { connect_ms: 60_000, lost_ms: self.plan.knobs.lost_ms }
     }
 
     /// Asks for a worker.
-    fn ask(&mut self, who: usize) {
+    pub(crate) fn ask(&mut self, who: usize, process: &mut Process) {
         let now = self.nodes[who].clock.at(self.now);
         let wait_ms = *self.random.pick(&[0, 20_000, 600_000, 600_000, 1_800_000]);
         let filters = match self.random.below(4) {
@@ -120,7 +116,6 @@ impl World {
             job_id: open.job,
             attempt: open.attempt,
         };
-        let Some(process) = self.nodes[who].client.as_deref_mut() else { return };
         process.calls += 1;
         let call = CallId(process.calls);
         process.claiming = Some(call);
@@ -200,7 +195,9 @@ impl World {
             }
         }
         self.end_process(who);
-        let longest = *self.random.pick(&[500, 20_000, 200_000]);
+        // Who has a job that is not over comes back for it soon.
+        let soon = self.nodes[who].desk.open.is_some();
+        let longest = *self.random.pick(if soon { &[500, 5_000, 20_000] } else { &[500, 20_000, 200_000] });
         let at = self.now + self.random.between(100, longest);
         self.queue.push(at, Event::Start { who });
     }
@@ -227,7 +224,7 @@ impl World {
                         self.raise_link(link);
                     }
                     // With a claim in the offer, a failed offer has given the claim back: no further try can do.
-                    _ if process.offered_claim => return self.unreachable(who),
+                    _ if process.offered_claim => return self.unreachable(who, process),
                     _ => self.not_made(who, process),
                 }
             }
@@ -243,145 +240,24 @@ impl World {
             self.seen.note(Note::of_reason(refused.reason));
         }
         // `train` says so and ends; its user may try again.
-        self.nodes[who].desk.open = None;
+        let runs = matches!(failure, Failure::Refused(refused) if refused.reason == Reason::JobRuns);
+        if !runs || self.random.one_in(4) {
+            self.nodes[who].desk.open = None;
+        }
         false
     }
 
-    /// `train` says that it did not come to the worker; the user tries again, or lets it be.
-    fn unreachable(&mut self, who: usize) -> bool {
+    /// `train` says that it did not come to the worker.
+    fn unreachable(&mut self, who: usize, process: &mut Process) -> bool {
         let cause = "no link".to_owned();
-        self.finished(who, Outcome::Failed(ClientError::Unreachable { cause }));
-        false
+        self.finished(who, process, Outcome::Failed(ClientError::Unreachable { cause }))
     }
 
-    fn not_made(&mut self, who: usize, process: &mut Process) {
+    pub(crate) fn not_made(&mut self, who: usize, process: &mut Process) {
         let (now, chance) = (self.nodes[who].clock.at(self.now), self.random.next() as u32);
         if let Some(session) = &mut process.session {
             session.handle(ClientInput::ConnectFailed { cause: "no link".to_owned(), chance }, now);
         }
-    }
-
-    /// A worker is ours: the job goes there.
-    fn begin(&mut self, who: usize, process: &mut Process, mut claimed: Vec<Claimed>) -> bool {
-        let now = self.nodes[who].clock.at(self.now);
-        for more in claimed.split_off(1) {
-            process.pool.handle(Input::Release { claim: more.claim_id }, now, 0);
-        }
-        let (Some(claimed), Some(open)) = (claimed.pop(), self.nodes[who].desk.open.as_mut()) else { return false };
-        let Some(worker_key) = claimed.worker_key else { return false };
-        let target = Target {
-            room: open.room.clone(),
-            me: self.peer_id(who),
-            worker: claimed.worker,
-            worker_key,
-            job_id: self.nodes[who].desk.open.as_ref().map_or_else(|| unreachable!(), |open| open.job.clone()),
-            attempt: self.nodes[who].desk.open.as_ref().map_or(1, |open| open.attempt),
-            claim_id: claimed.claim_id,
-            fence: claimed.fence,
-        };
-        let job = Box::new(spec(&target));
-        let key = member(self.nodes[who].member).key.clone();
-        let plan = Plan::Submit { job, files: Vec::new() };
-        if let Some(open) = &mut self.nodes[who].desk.open {
-            open.target = Some(target.clone());
-        }
-        process.session = JobClient::new(key, target, plan, self.times(), u64::MAX, now).ok();
-        process.session.is_some()
-    }
-
-    /// `false`: the process ends.
-    fn session_effect(&mut self, who: usize, process: &mut Process, effect: ClientEffect) -> bool {
-        let now = self.nodes[who].clock.at(self.now);
-        match effect {
-            ClientEffect::Connect => {
-                let Some(target) = self.nodes[who].desk.open.as_ref().and_then(|open| open.target.clone()) else {
-                    return false;
-                };
-                process.calls += 1;
-                let call = CallId(process.calls);
-                process.making = Some(call);
-                let accepted = process.session.as_ref().is_some_and(JobClient::is_accepted);
-                process.offered_claim = !accepted;
-                let offer = Offer {
-                    worker: target.worker,
-                    sdp: format!("offer-{who}"),
-                    claim: (!accepted).then_some(target.claim_id),
-                    job: Some(target.job_id),
-                };
-                process.pool.handle(Input::Offer { call, offer }, now, 0);
-            }
-            ClientEffect::Send { link, text } => self.say(link.0 as usize, true, text),
-            ClientEffect::SendBulk { .. } => {}
-            ClientEffect::Close { link } => self.close_link(link.0 as usize, false),
-            ClientEffect::Disk(request) => {
-                let at = self.now + self.delay(4);
-                self.later(who, at, DiskDone::ClientTransfer { request });
-            }
-            ClientEffect::Show(Show::Accepted { .. }) => process.pool.handle(Input::JobRuns(true), now, 0),
-            ClientEffect::Show(Show::Event(event)) => {
-                if let What::End { end } = &event.what {
-                    self.heard_end(who, end);
-                }
-            }
-            ClientEffect::Show(_) => {}
-            ClientEffect::Finished(outcome) => {
-                self.finished(who, outcome);
-                return false;
-            }
-        }
-        true
-    }
-
-    fn heard_end(&mut self, who: usize, end: &sleap_rtc_wire::job::Terminal) {
-        let Some(open) = &self.nodes[who].desk.open else { return };
-        let (job, attempt) = (open.job.clone(), open.attempt);
-        if let Err(violation) = self.model.heard_end(&job, attempt, end, &mut self.seen) {
-            self.violate(violation);
-        }
-    }
-
-    fn finished(&mut self, who: usize, outcome: Outcome) {
-        match outcome {
-            Outcome::Ended { terminal, results } => {
-                // Without results from the worker it may be the client's own word for a job that never came there.
-                if results.is_some() {
-                    self.heard_end(who, &terminal);
-                }
-                self.nodes[who].desk.open = None;
-            }
-            Outcome::Left => {}
-            Outcome::Obeyed { .. } => {}
-            Outcome::Failed(_) => {
-                // The user tries again, elsewhere if need be, or lets it be.
-                let again = self.random.below(3) > 0;
-                let open = self.nodes[who].desk.open.take().filter(|_| again);
-                self.nodes[who].desk.open =
-                    open.map(|open| OpenJob { attempt: open.attempt + 1, target: None, ..open });
-            }
-        }
-    }
-
-    pub(crate) fn client_link_up(&mut self, who: usize, link: usize, input: ClientInput) {
-        let Some(process) = self.nodes[who].client.as_deref_mut().filter(|process| process.rising == Some(link)) else {
-            return self.close_link(link, false);
-        };
-        process.rising = None;
-        process.link = Some(link);
-        self.session_input(who, input);
-    }
-
-    pub(crate) fn client_link_down(&mut self, who: usize, link: usize) {
-        let chance = self.random.next() as u32;
-        let Some(process) = self.nodes[who].client.as_deref_mut() else { return };
-        if process.rising.take_if(|rising| *rising == link).is_some() {
-            let Some(mut process) = self.nodes[who].client.take() else { return };
-            self.not_made(who, &mut process);
-            self.nodes[who].client = Some(process);
-            return self.tend_client(who);
-        }
-        process.link.take_if(|one| *one == link);
-        let cause = "cut".to_owned();
-        self.session_input(who, ClientInput::LinkDown { link: LinkId(link as u64), cause, chance });
     }
 
     /// The user wants something of the running job.
@@ -406,19 +282,5 @@ impl World {
             return self.session_input(who, ClientInput::Leave);
         }
         self.client_ends(who);
-    }
-}
-
-fn spec(target: &Target) -> JobSpec {
-    JobSpec {
-        job_id: target.job_id.clone(),
-        attempt: target.attempt,
-        trainer: "sleap-nn".to_owned(),
-        run_name: "run".to_owned(),
-        labels: "labels.slp".to_owned(),
-        val_labels: None,
-        videos: Vec::new(),
-        stages: Vec::new(),
-        options: TrainOptions::default(),
     }
 }

@@ -24,13 +24,13 @@ impl Clock {
 
     /// What it shows at the world's `now`.
     pub(crate) const fn at(&self, now: u64) -> Time {
-        let passed = now.saturating_sub(self.started) as i64;
+        let passed = now.saturating_sub(self.started).cast_signed();
         Time(self.showed.saturating_add_signed(passed + passed * self.ppm / 1_000_000))
     }
 
     /// The world's first moment, at `now` or later, at which it shows `time`.
     pub(crate) fn when(&self, time: Time, now: u64) -> u64 {
-        let wanted = time.0.saturating_sub(self.showed) as i64;
+        let wanted = time.0.saturating_sub(self.showed).cast_signed();
         let mut at = self.started + (wanted - wanted * self.ppm / 1_000_000).max(0) as u64;
         while self.at(at) < time {
             at += 1;

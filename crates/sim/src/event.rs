@@ -20,6 +20,10 @@ pub(crate) enum Event {
     Whim { who: usize, life: u32 },
     /// A process is killed.
     Die { who: usize, life: u32, ms: u64 },
+    /// A worker is told to end at once.
+    EndNow { who: usize, life: u32 },
+    /// A worker that has left its room ends.
+    SeenOff { who: usize, life: u32 },
     /// Somebody knocks at the server.
     Knock { who: usize, life: u32, attempt: u32, fresh: bool },
     /// The socket is open.
@@ -74,7 +78,7 @@ pub(crate) struct Write {
 /// What a peer's disk has done.
 #[derive(Debug)]
 pub(crate) enum DiskDone {
-    Fence { room: sleap_rtc_wire::RoomId, seen: Seen, good: bool },
+    Fence { room: sleap_rtc_wire::RoomId, seen: Seen, good: bool, early: bool },
     Record { job: JobId, ticket: u64, line: String, good: bool },
     Accepted { job: JobId },
     Transfer { job: JobId, request: DiskRequest },

@@ -196,7 +196,12 @@ impl Hall {
             self.by_id.remove(id);
         }
         let bookable = self.peers.remove(&conn).is_some_and(|peer| peer.claims && peer.role == "worker");
-        if bookable && !matches!(self.told, Told::Left(one) if one == conn) {
+        let for_good = match &self.told {
+            Told::Left(one) => *one == conn,
+            Told::Deleted(one) => one == id,
+            _ => false,
+        };
+        if bookable && !for_good {
             self.booked.away.insert(id.clone(), now);
         }
     }
@@ -318,7 +323,7 @@ impl Hall {
         self.closed.clear();
         if !self.over {
             self.agrees(room, now, seen)?;
-            self.line_is_fair(room, seen)?;
+            self.line_is_fair(room, now, seen)?;
         }
         self.booked.came.clear();
         self.told = Told::Nothing;

@@ -13,10 +13,28 @@ const SLACK_MS: u64 = 150_000;
 
 impl World {
     pub(crate) fn check_everything(&mut self) {
-        let checked = self.rooms_go().and_then(|()| self.identities_go()).and_then(|()| self.identities_stay());
+        let checked = self
+            .rooms_own_rules()
+            .and_then(|()| self.rooms_go())
+            .and_then(|()| self.identities_go())
+            .and_then(|()| self.identities_stay());
         if let Err(violation) = checked {
             self.violate(violation);
         }
+    }
+
+    fn rooms_own_rules(&self) -> Result<(), Violation> {
+        for hall in self.halls.iter().flatten() {
+            let now = self.servers[hall.server].clock.at(self.now);
+            // What is due in this very moment is seen to with the next input, which is due as well.
+            if hall.room.next_timeout().is_some_and(|at| at <= now) {
+                continue;
+            }
+            if let Some(broken) = hall.room.violations(now).first() {
+                return Err(Violation::new(Rule::RoomsOwnRules, format!("{}: {broken}", hall.id)));
+            }
+        }
+        Ok(())
     }
 
     /// Since when the one server that is up has been so, with a store that takes its writes.

@@ -2,7 +2,7 @@
 
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_session::{
-    Binding, ClientInput, DiskAnswer, DiskRequest, Grant, JobRecord, LinkId, WorkerInput, pool_client, pool_worker,
+    ClientInput, DiskAnswer, DiskRequest, Grant, JobRecord, WorkerInput, pool_client, pool_worker,
 };
 use sleap_rtc_wire::job::Terminal;
 use sleap_rtc_wire::{FromPeer, PeerId, Time, ToPeer};
@@ -16,18 +16,19 @@ use crate::world::{Node, World, member};
 
 impl Node {
     pub(crate) fn new(plan: &PeerPlan, random: &mut Random) -> Self {
-        let offset = random.below(20_001) as i64 - 10_000;
+        let offset = random.below(20_001).cast_signed() - 10_000;
         Self {
             kind: plan.kind,
             room: plan.room,
             member: plan.member,
-            clock: Clock::new(0, offset, random.below(401) as i64 - 200),
+            clock: Clock::new(0, offset, random.below(401).cast_signed() - 200),
             life: 0,
             wire: None,
             attempt: 0,
             blocked_until: 0,
             disk_fails_until: 0,
             dies_writing: None,
+            ends_at_end: false,
             wake: None,
             disk_at: 0,
             worker: None,
@@ -49,8 +50,8 @@ impl World {
         if self.nodes[who].is_running() || ended {
             return;
         }
-        let ppm = self.random.below(401) as i64 - 200;
-        let offset = self.random.below(20_001) as i64 - 10_000;
+        let ppm = self.random.below(401).cast_signed() - 200;
+        let offset = self.random.below(20_001).cast_signed() - 10_000;
         let node = &mut self.nodes[who];
         node.life += 1;
         node.clock = Clock::new(self.now, offset, ppm);
@@ -233,10 +234,12 @@ impl World {
             return false;
         }
         match done {
-            DiskDone::Fence { room, seen, good } => {
+            DiskDone::Fence { room, seen, good, early } => {
                 let (fence, cause) = (seen.fence, "disk full".to_owned());
-                if good {
-                    self.nodes[who].disk.seen.insert(room, seen);
+                if !good {
+                    self.seen.note(Note::DiskFails);
+                } else if !early {
+                    self.keep(who, room, seen);
                 }
                 let bad = pool_worker::Input::FenceFailed { fence, cause };
                 self.worker_input(who, if good { pool_worker::Input::FencePersisted(fence) } else { bad });
@@ -318,82 +321,6 @@ impl World {
     pub(crate) fn answered(&mut self, who: usize, life: u32, to: PeerId, sdp: String) {
         if self.nodes[who].life == life {
             self.worker_input(who, pool_worker::Input::Answered { to, sdp });
-        }
-    }
-
-    /// One end of a link is there.
-    pub(crate) fn link_up(&mut self, link: usize, at_worker: bool) {
-        let (job, who, life) = self.end_of(link, at_worker);
-        if self.links[link].cut || self.nodes[who].life != life {
-            return;
-        }
-        let nonce = self.random.bytes();
-        let mut ends = [[0; 32]; 2];
-        ends[0][..8].copy_from_slice(&(link as u64 * 2 + 1).to_le_bytes());
-        ends[1][..8].copy_from_slice(&(link as u64 * 2 + 2).to_le_bytes());
-        let binding = |mine: usize| Binding { local: ends[mine], remote: ends[1 - mine] };
-        let id = LinkId(link as u64);
-        if !at_worker {
-            return self.client_link_up(who, link, ClientInput::LinkUp { link: id, binding: binding(0), nonce });
-        }
-        self.forget_pending(who, link);
-        let peer = self.peer_id(self.links[link].client);
-        let known = self.nodes[who].worker.as_deref_mut().zip(job.clone());
-        match known.and_then(|(process, job)| process.jobs.get_mut(&job)) {
-            Some(task) => {
-                task.links.insert(id, (link, peer.clone()));
-                let input = WorkerInput::LinkUp { link: id, peer, binding: binding(1), nonce };
-                if let Some(job) = job {
-                    self.job_input(who, &job, input);
-                }
-            }
-            // A peer without claims hears that it needs one; a job that is over has nobody here.
-            None => {
-                self.close_link(link, true);
-                self.worker_input(who, pool_worker::Input::LinkClosed { peer });
-            }
-        }
-    }
-
-    fn end_of(&self, link: usize, at_worker: bool) -> (Option<sleap_rtc_wire::JobId>, usize, u32) {
-        let one = &self.links[link];
-        let (who, life) = if at_worker { (one.worker, one.worker_life) } else { (one.client, one.client_life) };
-        (one.job.clone(), who, life)
-    }
-
-    pub(crate) fn said(&mut self, link: usize, at_worker: bool, text: String) -> bool {
-        let (job, who, life) = self.end_of(link, at_worker);
-        let one = &self.links[link];
-        if one.cut || one.done[usize::from(at_worker)] || self.nodes[who].life != life {
-            return false;
-        }
-        let id = LinkId(link as u64);
-        match (at_worker, job) {
-            (true, Some(job)) => self.job_input(who, &job, WorkerInput::Control { link: id, text }),
-            (true, None) => {}
-            (false, _) => self.session_input(who, ClientInput::Control { link: id, text }),
-        }
-        true
-    }
-
-    pub(crate) fn link_down(&mut self, link: usize, at_worker: bool) {
-        let (job, who, life) = self.end_of(link, at_worker);
-        if std::mem::replace(&mut self.links[link].done[usize::from(at_worker)], true) || self.nodes[who].life != life {
-            return;
-        }
-        let id = LinkId(link as u64);
-        if !at_worker {
-            return self.client_link_down(who, link);
-        }
-        self.forget_pending(who, link);
-        let Some(job) = job else { return };
-        let Some(process) = self.nodes[who].worker.as_deref_mut() else { return };
-        let Some(task) = process.jobs.get_mut(&job) else { return };
-        let Some((_, peer)) = task.links.remove(&id) else { return };
-        let active = task.machine.is_active();
-        self.job_input(who, &job, WorkerInput::LinkDown { link: id });
-        if !active {
-            self.worker_input(who, pool_worker::Input::LinkClosed { peer });
         }
     }
 }

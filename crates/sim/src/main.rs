@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use clap::Parser;
-use sleap_rtc_sim::{Failure, Plan, hunt, read_plan, run, run_many, shrink, story, write_plan};
+use sleap_rtc_sim::{Failure, Plan, hunt, read_plan, rooms_alone, run, run_many, shrink, story, write_plan};
 use sleap_rtc_wire::mutation::Mutation;
 
 /// Seeds within which a broken rule must be found.
@@ -26,6 +26,9 @@ struct Args {
     /// Break each rule on purpose, and see that it is found.
     #[arg(long)]
     mutations: bool,
+    /// Tell the rooms of these worlds again what they were told, with nothing around, and measure that.
+    #[arg(long)]
+    rooms_alone: bool,
     /// One world.
     #[arg(long)]
     seed: Option<u64>,
@@ -42,6 +45,8 @@ struct Args {
 
 fn main() -> ExitCode {
     let args = Args::parse();
+    // What breaks is told with the plan that breaks it.
+    std::panic::set_hook(Box::new(|_| {}));
     let good = if let Some(path) = &args.plan {
         match std::fs::read_to_string(path)
             .map_err(|error| error.to_string())
@@ -55,6 +60,10 @@ fn main() -> ExitCode {
         }
     } else if let Some(seed) = args.seed {
         one(&Plan::new(seed, args.events), &args)
+    } else if args.rooms_alone {
+        let (inputs, took) = rooms_alone(args.first..args.first + args.seeds, args.events);
+        println!("{inputs} inputs in {:.2} s: {:.0} a second", took.as_secs_f64(), inputs as f64 / took.as_secs_f64());
+        true
     } else if args.mutations {
         mutations(&args)
     } else {
@@ -76,6 +85,7 @@ fn one(plan: &Plan, args: &Args) -> bool {
     failure.is_none()
 }
 
+#[expect(clippy::disallowed_methods, reason = "a measurement, not a part of any world")]
 fn many(args: &Args) -> bool {
     let began = Instant::now();
     let sum = run_many(args.first..args.first + args.seeds, args.events, args.threads);
@@ -111,16 +121,15 @@ fn tell(failure: &Failure) {
 
 fn mutations(args: &Args) -> bool {
     let mut all = true;
+    println!("{:<24} {:>5} {:>7}  what found it", "broken", "seed", "events");
     for mutation in Mutation::ALL {
-        match hunt(mutation, args.first..args.first + args.seeds.min(CAUGHT_WITHIN), args.events) {
-            Some(failure) => {
-                println!("{mutation:<24?} seed {:>4}  {}", failure.plan.seed, failure.violation.rule.name())
-            }
-            None => {
-                all = false;
-                println!("{mutation:<24?} NOT CAUGHT");
-            }
-        }
+        let found = hunt(mutation, args.first..args.first + args.seeds.min(CAUGHT_WITHIN), args.events);
+        all &= found.is_some();
+        let found = found.map_or_else(
+            || "NOT FOUND".to_owned(),
+            |failure| format!("{:>5} {:>7}  {}", failure.plan.seed, failure.events, failure.violation.rule.name()),
+        );
+        println!("{:<24} {found}", format!("{mutation:?}"));
     }
     all
 }

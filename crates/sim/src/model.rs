@@ -26,8 +26,10 @@ pub(crate) struct Model {
     pub(crate) two_servers: bool,
     /// The fence that a worker kept last, by room.
     kept: BTreeMap<(usize, RoomId), Fence>,
+    /// The latest attempt of each job that was granted.
+    tried: BTreeMap<JobId, u32>,
     /// What runs on each machine.
-    running: BTreeMap<usize, (JobId, u32)>,
+    running: BTreeMap<usize, Grant>,
     ends: BTreeMap<(JobId, u32, usize), Terminal>,
     /// Who is connected, by identity: on how many connections, and since when on none.
     pub(crate) visits: BTreeMap<MemberId, Visit>,
@@ -78,8 +80,35 @@ impl Model {
                 let text = format!("{:?} in {} after {earlier:?}", grant.fence, hall.room);
                 return Err(Violation::new(Rule::FencesNeverGoBack, text));
             }
+            // Once a later attempt was rightly granted, the earlier one is told to end as soon as it is heard of.
+            let tried = self.tried.entry(grant.job_id.clone()).or_default();
+            if std::mem::replace(tried, grant.attempt.max(*tried)) < grant.attempt && !self.two_servers {
+                self.nobody_else_runs_it(index, grant, now)?;
+            }
         }
         Ok(())
+    }
+
+    /// Whatever the room was told: no machine is at another attempt of this job, unless its worker is lost to the room.
+    fn nobody_else_runs_it(&self, index: usize, grant: &ClaimGranted, now: Time) -> Result<(), Violation> {
+        let Some(hall) = self.hall(index) else { return Ok(()) };
+        let other = self.running.values().find(|one| {
+            one.room == hall.room
+                && one.job_id == grant.job_id
+                && Some(one.client_key) == grant.client_key
+                && one.attempt != grant.attempt
+                && hall.within_reach(&one.worker, now)
+        });
+        match other {
+            Some(other) => {
+                let text = format!(
+                    "{} runs as {} on {} and is granted as {}",
+                    other.job_id, other.attempt, other.worker, grant.attempt
+                );
+                Err(Violation::new(Rule::OneAttemptAtWork, text))
+            }
+            None => Ok(()),
+        }
     }
 
     /// After an input and its effects.
@@ -108,12 +137,11 @@ impl Model {
 
     /// The trainer of a job begins on a machine.
     pub(crate) fn trainer_starts(&mut self, who: usize, grant: &Grant, seen: &mut Seen) -> Result<(), Violation> {
-        let this = (grant.job_id.clone(), grant.attempt);
         if grant.attempt > 1 {
             seen.note(Note::SecondAttempt);
         }
-        if let Some(other) = self.running.insert(who, this.clone()) {
-            let text = format!("worker {who} runs {other:?} and begins {this:?}");
+        if let Some(other) = self.running.insert(who, grant.clone()) {
+            let text = format!("worker {who} runs {} and begins {}", other.job_id, grant.job_id);
             return Err(Violation::new(Rule::OneJobPerSlot, text));
         }
         Ok(())
@@ -128,8 +156,8 @@ impl Model {
         self.running.contains_key(&who)
     }
 
-    pub(crate) fn run_of(&self, who: usize) -> Option<&(JobId, u32)> {
-        self.running.get(&who)
+    pub(crate) fn run_of(&self, who: usize) -> Option<&JobId> {
+        self.running.get(&who).map(|grant| &grant.job_id)
     }
 
     /// An end comes to the disk of a worker.

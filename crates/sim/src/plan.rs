@@ -82,6 +82,8 @@ pub enum Deed {
     Lose,
     /// A worker's disk fails for `ms`.
     DiskFails,
+    /// A worker is told to end at once: its jobs are broken off; a new process comes after a while.
+    EndNow,
     /// Drain a worker; a new process comes after `ms`.
     Drain,
     /// A client's user cancels.
@@ -102,7 +104,7 @@ impl Deed {
     /// All of them by name, with how often each is drawn.
     pub const ALL: &[(Self, &'static str, u64)] = &[
         (Self::KillServer, "kill-server", 10),
-        (Self::SecondServer, "second-server", 2),
+        (Self::SecondServer, "second-server", 6),
         (Self::StoreDown, "store-down", 4),
         (Self::StoreSlow, "store-slow", 3),
         (Self::Cut, "cut", 12),
@@ -112,8 +114,9 @@ impl Deed {
         (Self::CutLink, "cut-link", 8),
         (Self::Kill, "kill", 10),
         (Self::KillWriting, "kill-writing", 4),
-        (Self::Lose, "lose", 5),
+        (Self::Lose, "lose", 24),
         (Self::DiskFails, "disk-fails", 4),
+        (Self::EndNow, "end-now", 4),
         (Self::Drain, "drain", 4),
         (Self::Cancel, "cancel", 4),
         (Self::Stop, "stop", 3),
@@ -168,7 +171,8 @@ impl Plan {
         let knobs = Knobs {
             grace_ms: *random.pick(&[0, 5_000, 60_000]),
             client_grace_ms: *random.pick(&[1_000, 5_000, 30_000]),
-            lost_ms: *random.pick(&[20_000, 60_000, 600_000]),
+            // Longer than the minute after which a server calls a connection dead, as `--lost-after` must be.
+            lost_ms: *random.pick(&[75_000, 75_000, 120_000, 600_000]),
             recover_ms: *random.pick(&[2_000, 5_000, 20_000]),
             settle_ms: 1_500,
             identity_ms: *random.pick(&[5_000, 60_000]),

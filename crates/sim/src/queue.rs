@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 use sleap_rtc_room::{InLine, Room};
-use sleap_rtc_wire::{Filters, JobId, MemberId, PeerId, limits};
+use sleap_rtc_wire::{Filters, JobId, MemberId, PeerId, Time, limits};
 
+use crate::booked::Booking;
 use crate::hall::{Hall, Peer};
 use crate::model::{Rule, Violation};
 use crate::seen::{Note, Seen};
 
 /// Where each claim stood, by member and job.
-pub(crate) type Places = BTreeMap<(MemberId, JobId), (sleap_rtc_wire::Time, u64)>;
+pub(crate) type Places = BTreeMap<(MemberId, JobId), (Time, u64)>;
 
 fn means(filters: &Filters, worker: &Peer) -> bool {
     let available = Value::from("available");
@@ -19,13 +20,16 @@ fn means(filters: &Filters, worker: &Peer) -> bool {
 }
 
 impl Hall {
-    fn open(&self, member: &MemberId) -> usize {
-        self.booked.on.values().filter(|booking| booking.member.as_ref() == Some(member)).count()
+    /// What counts against a member's limit: not what a lost worker keeps, nor what only a worker says of it.
+    fn open(&self, member: &MemberId, now: Time) -> usize {
+        let own = |booking: &Booking| booking.here && booking.member.as_ref() == Some(member);
+        let held = self.booked.on.iter().filter(|(_, booking)| own(booking));
+        held.filter(|(worker, _)| self.within_reach(worker, now)).count()
     }
 
     /// Whether this claim may be given something now.
-    fn eligible(&self, waiting: &InLine<'_>) -> bool {
-        waiting.is_here && self.open(waiting.member) + waiting.count as usize <= limits::OPEN_CLAIMS
+    fn eligible(&self, waiting: &InLine<'_>, now: Time) -> bool {
+        waiting.is_here && self.open(waiting.member, now) + waiting.count as usize <= limits::OPEN_CLAIMS
     }
 
     /// Free workers that this claim means.
@@ -41,13 +45,13 @@ impl Hall {
         })
     }
 
-    pub(crate) fn line_is_fair(&mut self, room: &Room, seen: &mut Seen) -> Result<(), Violation> {
+    pub(crate) fn line_is_fair(&mut self, room: &Room, now: Time, seen: &mut Seen) -> Result<(), Violation> {
         let before = std::mem::take(&mut self.places);
         let granted = std::mem::take(&mut self.booked.granted);
         let mut ahead: Vec<InLine<'_>> = Vec::new();
         for waiting in room.in_line() {
             self.places.insert((waiting.member.clone(), waiting.job.clone()), waiting.place);
-            if self.eligible(&waiting) {
+            if self.eligible(&waiting, now) {
                 seen.note(Note::Waits);
                 if room.gives_out() {
                     self.must_wait(&waiting, &ahead)?;

@@ -1,13 +1,14 @@
 //! Worlds run, again and again: by seed, by plan, many at once; a failing plan made smaller, written down and read.
 
 use std::fmt::Write;
+use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use sleap_rtc_wire::mutation::{self, Mutation};
 
 use crate::plan::{Act, Deed, Kind, Knobs, PeerPlan, Plan, RoomPlan};
-use crate::rule::Violation;
+use crate::rule::{Rule, Violation};
 use crate::seen::Seen;
 use crate::world::World;
 
@@ -25,7 +26,12 @@ pub struct Failure {
 /// Runs one world.
 pub fn run(plan: &Plan) -> (World, Option<Failure>) {
     let mut world = World::new(plan.clone());
-    world.run();
+    // A room's own assertion, in a debug build, is a rule like the others.
+    if let Err(panic) = std::panic::catch_unwind(AssertUnwindSafe(|| world.run())) {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        world.violate(Violation::new(Rule::RoomsOwnRules, text.unwrap_or_default()));
+    }
     let failure = world.broken().cloned();
     let events = world.steps();
     let failure = failure.map(|violation| Failure { plan: plan.clone(), violation, events });
@@ -78,10 +84,15 @@ pub fn run_many(seeds: std::ops::Range<u64>, events: u64, threads: usize) -> Sum
 
 /// The first of these seeds by which a broken rule is found.
 pub fn hunt(broken: Mutation, seeds: std::ops::Range<u64>, events: u64) -> Option<Failure> {
+    with_broken(broken, || seeds.into_iter().find_map(|seed| run(&Plan::new(seed, events)).1))
+}
+
+/// Does something while a rule is broken, on this thread.
+pub fn with_broken<T>(broken: Mutation, what: impl FnOnce() -> T) -> T {
     mutation::set(Some(broken));
-    let found = seeds.into_iter().find_map(|seed| run(&Plan::new(seed, events)).1);
+    let done = what();
     mutation::set(None);
-    found
+    done
 }
 
 /// Everything that happens by a plan, as text.
@@ -114,8 +125,8 @@ fn size(plan: &Plan) -> u64 {
     plan.events + 100 * (plan.acts.len() + plan.peers.len()) as u64
 }
 
-fn try_plan(best: &mut Failure, plan: Plan) -> bool {
-    match run(&plan).1 {
+fn try_plan(best: &mut Failure, plan: &Plan) -> bool {
+    match run(plan).1 {
         Some(failure) if failure.violation.rule == best.violation.rule => {
             *best = failure;
             true
@@ -129,7 +140,8 @@ fn shorten(best: &mut Failure) {
     let events = best.events + 1;
     if events < best.plan.events {
         let acts = best.plan.acts.iter().copied().filter(|act| act.at < events).collect();
-        try_plan(best, Plan { events, acts, ..best.plan.clone() });
+        let plan = Plan { events, acts, ..best.plan.clone() };
+        try_plan(best, &plan);
     }
 }
 
@@ -140,7 +152,7 @@ fn drop_acts(best: &mut Failure) {
         while at < best.plan.acts.len() {
             let mut plan = best.plan.clone();
             plan.acts.drain(at..(at + part).min(plan.acts.len()));
-            if !try_plan(best, plan) {
+            if !try_plan(best, &plan) {
                 at += part;
             }
         }
@@ -160,7 +172,7 @@ fn drop_peers(best: &mut Failure) {
         for act in &mut plan.acts {
             act.who = if act.who > who { act.who - 1 } else { act.who };
         }
-        try_plan(best, plan);
+        try_plan(best, &plan);
     }
 }
 

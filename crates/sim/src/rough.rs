@@ -245,34 +245,48 @@ impl World {
 
     fn claims_something(&mut self, who: usize) {
         let wait_ms = *self.random.pick(&[0, 0, 5_000, 120_000]);
-        let lease_ms = *self.random.pick(&[1, 2_000, 30_000, 120_000]);
         let count = *self.random.pick(&[1, 1, 1, 2, 3, 8, 9]);
-        let attempt = *self.random.pick(&[1, 1, 1, 2]);
-        let Some(process) = self.nodes[who].rough.as_deref_mut() else { return };
         if count > 1 {
             self.seen.note(Note::ManyWorkers);
         }
-        process.requests += 1;
-        let job = JobId::new(&format!("rough{who}-{}", process.requests / 2)).unwrap_or_else(|_| unreachable!("valid"));
-        let claim = Claim {
-            request_id: format!("q{}", process.requests),
+        let mut claim = self.some_request(who, count, wait_ms);
+        // Half of them are for the job of the one before.
+        if let Some(last) = self.nodes[who].rough.as_deref().and_then(|process| process.last.clone())
+            && self.random.one_in(2)
+        {
+            claim.job_id = last.job_id;
+        }
+        if let Some(process) = self.nodes[who].rough.as_deref_mut() {
+            process.last = Some(claim.clone());
+        }
+        self.send(who, FromPeer::Claim(claim));
+    }
+
+    fn some_request(&mut self, who: usize, count: u32, wait_ms: u64) -> Claim {
+        let lease_ms = *self.random.pick(&[1, 2_000, 30_000, 120_000]);
+        let attempt = *self.random.pick(&[1, 1, 1, 2]);
+        let number = self.nodes[who].rough.as_deref_mut().map_or(0, |process| {
+            process.requests += 1;
+            process.requests
+        });
+        Claim {
+            request_id: format!("q{number}"),
             filters: Filters::default(),
             wait_ms,
             lease_ms,
-            job_id: job,
+            job_id: JobId::new(&format!("rough{who}-{number}")).unwrap_or_else(|_| unreachable!("a valid id")),
             attempt,
             count,
             seat: None,
-        };
-        process.last = Some(claim.clone());
-        self.send(who, FromPeer::Claim(claim));
+        }
     }
 
     /// More than one member may have in line.
     fn floods(&mut self, who: usize) {
         if self.random.one_in(4) {
             for _ in 0..36 {
-                self.claims_something(who);
+                let claim = self.some_request(who, 1, 120_000);
+                self.send(who, FromPeer::Claim(claim));
             }
         }
     }

@@ -35,13 +35,15 @@ pub enum Rule {
     RepliesStayInTheRoom,
     /// A connection's end removes only what is its own.
     OnlyItsOwnIsRemoved,
+    /// The rules that a room has for its own tables (`Room::violations`, and its assertions in debug builds).
+    RoomsOwnRules,
     /// When faults have stopped, everybody who waits is served or told why, every job ends, all rooms and identities go.
     EverythingComesToAnEnd,
 }
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::OneJobPerSlot,
         Self::OneTerminalState,
         Self::FencesNeverGoBack,
@@ -57,6 +59,7 @@ impl Rule {
         Self::IdentitiesStay,
         Self::RepliesStayInTheRoom,
         Self::OnlyItsOwnIsRemoved,
+        Self::RoomsOwnRules,
         Self::EverythingComesToAnEnd,
     ];
 
@@ -78,6 +81,7 @@ impl Rule {
             Self::IdentitiesStay => "no identity goes while it is connected",
             Self::RepliesStayInTheRoom => "replies reach only their own room",
             Self::OnlyItsOwnIsRemoved => "a connection's end removes only what is its own",
+            Self::RoomsOwnRules => "a room's own rules",
             Self::EverythingComesToAnEnd => "everything comes to an end",
         }
     }

@@ -1,5 +1,7 @@
 //! What has happened, counted: a proof says something only about what occurred.
 
+use std::fmt::Write;
+
 use sleap_rtc_wire::claim::Reason;
 
 /// Declares what is counted, under headings.
@@ -41,6 +43,7 @@ seen! {
         Cancel = "a job is cancelled",
         Stop = "a job is stopped early",
         Drain = "a worker is drained",
+        EndNow = "a worker is told to end at once",
         Lie = "a frame under another's name",
         Nonsense = "a claim's frame for a claim that is not the sender's",
         RepeatedClaim = "a claim is asked for twice",
@@ -165,11 +168,11 @@ impl Seen {
         let mut last = "";
         for (note, heading, words) in Note::ALL {
             if *heading != last {
-                text.push_str(&format!("\n{heading:<64} {:>12} {:>8}\n", "times", "seeds"));
+                let _ = writeln!(text, "\n{heading:<64} {:>12} {:>8}", "times", "seeds");
                 last = heading;
             }
             let share = self.worlds[*note as usize] as f64 * 100.0 / self.of.max(1) as f64;
-            text.push_str(&format!("  {words:<62} {:>12} {share:>7.1}%\n", self.counts[*note as usize]));
+            let _ = writeln!(text, "  {words:<62} {:>12} {share:>7.1}%", self.counts[*note as usize]);
         }
         text
     }

@@ -3,13 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sleap_rtc_access::{Admitted, IdentityLifetimes, admit};
-use sleap_rtc_room::{
-    Admission, Call, CallId, CloseReason, Effect, Fact, Input, Room, RoomConfig, Ticket, not_registered,
-};
+use sleap_rtc_access::IdentityLifetimes;
+use sleap_rtc_room::{Call, CallId, CloseReason, Effect, Fact, Input, Room, Ticket, not_registered};
 use sleap_rtc_wire::record::Change;
-use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, NodeId, RoomId, Time, ToPeer};
+use sleap_rtc_wire::{ConnId, FromPeer, NodeId, RoomId, Time, ToPeer};
 
 use crate::clock::Clock;
 use crate::event::{Event, Write};
@@ -31,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) lifetimes: IdentityLifetimes,
     pub(crate) seats: BTreeMap<usize, Seat>,
     /// When it looks for identities that are due.
-    look_at: Option<u64>,
+    pub(crate) look_at: Option<u64>,
 }
 
 /// A connection that has registered once.
@@ -47,14 +44,14 @@ pub(crate) struct Hall {
     pub(crate) room: Room,
     pub(crate) server: usize,
     pub(crate) id: RoomId,
-    writes: Vec<(Ticket, Vec<Change>)>,
+    pub(crate) writes: Vec<(Ticket, Vec<Change>)>,
     pub(crate) is_writing: bool,
-    armed: Option<u64>,
+    pub(crate) armed: Option<u64>,
     pub(crate) used_at: u64,
     pub(crate) over: bool,
     pub(crate) calls: BTreeSet<CallId>,
     /// By HTTP.
-    is_asked_to_go: bool,
+    pub(crate) is_asked_to_go: bool,
 }
 
 pub(crate) fn conn(server: usize, wire: usize) -> ConnId {
@@ -74,7 +71,7 @@ impl World {
 
     /// A server begins. Its clock may be behind that of the one before.
     pub(crate) fn serve(&mut self, offset_ms: i64) {
-        let ppm = self.random.below(401) as i64 - 200;
+        let ppm = self.random.below(401).cast_signed() - 200;
         let server = self.servers.len();
         self.servers.push(Server {
             alive: true,
@@ -136,96 +133,20 @@ impl World {
         true
     }
 
-    fn register(&mut self, server: usize, wire: usize, register: Box<Register>) -> Result<(), ErrorFrame> {
-        let unavailable =
-            || ErrorFrame::new(Code::StoreUnavailable, "the store did not answer, you are not registered");
-        if self.store.down_until > self.now {
-            return Err(unavailable());
-        }
-        let now = self.servers[server].clock.at(self.now);
-        let identity = register.id_token.as_deref().and_then(|token| self.store.identities.get(token)).cloned();
-        let record = register.room_id.as_ref().and_then(|room| self.live(server, room).map(|hall| hall.room.record()));
-        let record = record.or_else(|| register.room_id.as_ref().and_then(|room| self.store.rooms.get(room)));
-        let admitted = admit(record, identity.as_ref(), &register, now).map_err(|refusal| refusal.frame())?;
-        let room = record.map(|record| record.room_id.clone());
-        let Some(hall) = room.and_then(|room| self.open(server, &room)) else {
-            return Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"));
-        };
-        let Admitted { member, key, fallback_peer_id } = admitted;
-        let anonymous = key.is_none();
-        if anonymous && !self.servers[server].lifetimes.arrives(&member) {
-            return Err(ErrorFrame::new(Code::AuthFailed, "Invalid token"));
-        }
-        let before = self.servers[server].seats.insert(wire, Seat { hall, anonymous });
-        let conn = conn(server, wire);
-        if let Some(before) = before.filter(|before| before.hall != hall) {
-            self.enter(before.hall, Input::Closed { conn });
-        }
-        let admission = Admission { member: member.clone(), key, fallback_peer_id };
-        self.enter(hall, Input::Register { conn, admission, register });
-        if anonymous {
-            self.servers[server].lifetimes.arrived(&member);
-        }
-        Ok(())
-    }
-
-    fn live(&self, server: usize, room: &RoomId) -> Option<&Hall> {
-        let hall = *self.servers[server].rooms.get(room)?;
-        self.halls[hall].as_deref().filter(|hall| !hall.over)
-    }
-
-    /// The room, loaded if it is not yet; `None`: there is no such room.
-    pub(crate) fn open(&mut self, server: usize, room: &RoomId) -> Option<usize> {
-        if self.live(server, room).is_some() {
-            return self.servers[server].rooms.get(room).copied();
-        }
-        let record = self.store.rooms.get(room)?.clone();
-        let workers = self.store.workers_of(room);
-        let now = self.servers[server].clock.at(self.now);
-        let knobs = &self.plan.knobs;
-        let config = RoomConfig {
-            grace_ms: knobs.grace_ms,
-            client_grace_ms: knobs.client_grace_ms,
-            recover_ms: knobs.recover_ms,
-            settle_ms: knobs.settle_ms,
-            lost_ms: knobs.lost_ms,
-            server_version: String::new(),
-            ..RoomConfig::default()
-        };
-        let hall = self.halls.len();
-        self.model.load(&record, &workers, &self.plan.knobs, now);
-        let loaded = Room::load(record, workers, config, now);
-        let (id, used_at) = (room.clone(), self.now);
-        let (writes, calls) = (Vec::new(), BTreeSet::new());
-        let loaded = Hall {
-            room: loaded,
-            server,
-            id,
-            writes,
-            is_writing: false,
-            armed: None,
-            used_at,
-            over: false,
-            calls,
-            is_asked_to_go: false,
-        };
-        self.halls.push(Some(Box::new(loaded)));
-        self.servers[server].rooms.insert(room.clone(), hall);
-        self.settle(hall);
-        Some(hall)
-    }
-
     /// Tells a room what happened, and does what it wants done.
     pub(crate) fn enter(&mut self, index: usize, input: Input) {
         let Some(hall) = self.halls[index].as_deref_mut().filter(|hall| !hall.over) else { return };
         let now = self.servers[hall.server].clock.at(self.now);
         hall.used_at = self.now;
+        if let Some(tapes) = &mut self.tapes {
+            tapes[index].inputs.push((input.clone(), now));
+        }
         self.model.input(index, &input, now, &mut self.seen);
         hall.room.handle(input, now);
         self.settle(index);
     }
 
-    fn settle(&mut self, index: usize) {
+    pub(crate) fn settle(&mut self, index: usize) {
         let Some(mut hall) = self.halls[index].take() else { return };
         let now = self.servers[hall.server].clock.at(self.now);
         while let Some(effect) = hall.room.next_effect() {

@@ -66,12 +66,6 @@ impl Trace {
             _ => 1,
         });
     }
-
-    pub(crate) fn say(&mut self, line: impl FnOnce() -> String) {
-        if let Some(text) = &mut self.text {
-            let _ = writeln!(text, "                    {}", line());
-        }
-    }
 }
 
 fn key(event: &Event) -> u64 {
@@ -94,6 +88,8 @@ fn key(event: &Event) -> u64 {
         Event::EndSecond { server } => (16, *server),
         Event::MakeRoom { room } => (23, *room),
         Event::Die { who, .. } => (24, *who),
+        Event::EndNow { who, .. } => (26, *who),
+        Event::SeenOff { who, .. } => (27, *who),
         Event::Flap { server } => (25, *server),
         Event::Disk { who, .. } => (17, *who),
         Event::LinkUp { link, .. } => (18, *link),

@@ -17,6 +17,7 @@ use crate::random::Random;
 use crate::seen::{Note, Seen};
 use crate::server::{Hall, Server};
 use crate::store::Store;
+use crate::tape::Tape;
 use crate::trace::Trace;
 use crate::{client, rough, worker};
 
@@ -72,6 +73,8 @@ pub(crate) struct Node {
     pub(crate) disk_fails_until: u64,
     /// It is killed while it writes its next record, for so long.
     pub(crate) dies_writing: Option<u64>,
+    /// It is told to end at once while it writes down how a job ended.
+    pub(crate) ends_at_end: bool,
     /// When its machine wants to be woken.
     pub(crate) wake: Option<u64>,
     pub(crate) worker: Option<Box<worker::Process>>,
@@ -102,6 +105,8 @@ pub struct World {
     pub(crate) model: Model,
     pub(crate) seen: Seen,
     pub(crate) trace: Trace,
+    /// What each loading of a room is told, if that is kept.
+    pub(crate) tapes: Option<Vec<Tape>>,
     /// How many events there have been.
     pub(crate) steps: u64,
     next_act: usize,
@@ -136,6 +141,7 @@ impl World {
             model: Model::default(),
             seen: Seen::default(),
             trace: Trace::default(),
+            tapes: None,
             steps: 0,
             next_act: 0,
             calm: false,
@@ -264,6 +270,8 @@ impl World {
             Event::EndSecond { server } => self.end_second(server),
             Event::MakeRoom { room } => self.make_room(room),
             Event::Die { who, life, ms } => self.dies(who, life, ms),
+            Event::SeenOff { who, life } => self.seen_off(who, life),
+            Event::EndNow { who, life } => self.ends_now(who, life),
             Event::Flap { server } => return self.flap(server),
             Event::Disk { who, life, done } => return self.disk_done(who, life, done),
             Event::LinkUp { link, at_worker } => self.link_up(link, at_worker),
