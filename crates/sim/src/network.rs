@@ -21,6 +21,10 @@ pub(crate) struct Wire {
     pub(crate) cut: bool,
     /// The server has dropped it.
     pub(crate) server_done: bool,
+    /// The server's task for it has ended.
+    pub(crate) server_heard: bool,
+    /// The loading of a room that has closed it.
+    pub(crate) closed_by: Option<usize>,
     /// The same peer has registered on a later one.
     pub(crate) replaced: bool,
     /// Frames that this end sent last arrive then.
@@ -68,6 +72,8 @@ impl World {
             server,
             cut: false,
             server_done: false,
+            server_heard: false,
+            closed_by: None,
             replaced: false,
             up_at: 0,
             down_at: 0,
@@ -104,6 +110,8 @@ impl World {
         self.wires[wire].server_done = true;
         let at = self.passage(who, base, down_at);
         self.queue.push(at, Event::PeerHears { wire });
+        let at = at + self.random.below(200);
+        self.queue.push(at, Event::ServerHears { wire });
     }
 
     /// A peer closes its connection, after what it has sent.

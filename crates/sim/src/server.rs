@@ -192,6 +192,7 @@ impl World {
                     self.wires[wire].replaced = true;
                 }
                 self.servers[hall.server].seats.remove(&wire);
+                self.wires[wire].closed_by = Some(index);
                 if !self.wires[wire].server_done {
                     self.close_down(wire);
                 }
@@ -255,13 +256,16 @@ impl World {
         }
     }
 
+    /// The socket's task ends, whoever closed it: the room is told once, also of a connection that it has closed itself.
     pub(crate) fn server_hears(&mut self, wire: usize) {
         let server = self.wires[wire].server;
-        if std::mem::replace(&mut self.wires[wire].server_done, true) || !self.servers[server].alive {
+        self.wires[wire].server_done = true;
+        if std::mem::replace(&mut self.wires[wire].server_heard, true) || !self.servers[server].alive {
             return;
         }
-        if let Some(seat) = self.servers[server].seats.get(&wire) {
-            self.enter(seat.hall, Input::Closed { conn: conn(server, wire) });
+        let seat = self.servers[server].seats.get(&wire).map(|seat| seat.hall);
+        if let Some(hall) = seat.or(self.wires[wire].closed_by) {
+            self.enter(hall, Input::Closed { conn: conn(server, wire) });
             self.servers[server].seats.remove(&wire);
         }
     }
