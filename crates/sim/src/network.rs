@@ -12,6 +12,7 @@ const HEARS_MS: u64 = 60_000;
 
 /// A connection of a peer to a server.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "what each end knows, in any combination")]
 pub(crate) struct Wire {
     pub(crate) who: usize,
     /// Which process of the peer.
