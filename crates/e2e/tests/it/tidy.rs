@@ -104,14 +104,6 @@ fn pure_crates_have_no_runtime() {
 }
 
 #[test]
-fn deliberate_faults_are_for_the_simulator_alone() {
-    for package in metadata().workspace_packages() {
-        let asks = package.dependencies.iter().any(|one| one.features.iter().any(|feature| feature == "mutations"));
-        assert_eq!(asks, ours(package) == "sim", "{} and the feature mutations", package.name);
-    }
-}
-
-#[test]
 fn the_bans_of_the_pure_crates_are_the_same() {
     let read = |name: &str| std::fs::read_to_string(root().join("crates").join(name).join("clippy.toml")).expect(name);
     for name in PURE {
