@@ -83,7 +83,7 @@ async fn a_worker_that_comes_back_after_a_restart_keeps_its_claim_and_fences_gro
     let epoch = held["fence"][0].as_u64().unwrap();
     let server = TestServer::on(server.stop().await, |_| {}, |ports| ports).await;
     let fields = json!({"peer_id": "gpu1", "role": "worker", "claims": [held]});
-    let _worker = Peer::join(&server, &room, &crate::rig::Installation::new(), fields).await;
+    let _worker = Peer::join(&server, &room, &crate::rig::Installation::of("gpu1"), fields).await;
     let _other = Peer::worker(&server, &room, "gpu2").await;
     let mut client = Peer::client(&server, &room, "laptop").await;
     assert_eq!(client.discover(json!({"status": "busy"})).await, ["gpu1"]);

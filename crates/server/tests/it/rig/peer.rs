@@ -113,12 +113,12 @@ pub(crate) struct Peer {
 impl Peer {
     pub(crate) async fn worker(server: &TestServer, room: &MadeRoom, id: &str) -> Self {
         let metadata = json!({"tags": ["sleap-rtc"], "properties": {"status": "available", "gpu_memory_mb": 24576}});
-        Self::join(server, room, &Installation::new(), json!({"peer_id": id, "role": "worker", "metadata": metadata}))
-            .await
+        let fields = json!({"peer_id": id, "role": "worker", "metadata": metadata});
+        Self::join(server, room, &Installation::of(id), fields).await
     }
 
     pub(crate) async fn client(server: &TestServer, room: &MadeRoom, id: &str) -> Self {
-        Self::join(server, room, &Installation::new(), json!({"peer_id": id, "role": "client"})).await
+        Self::join(server, room, &Installation::of(id), json!({"peer_id": id, "role": "client"})).await
     }
 
     /// Registers with the fields given and those that are missing.
