@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use sleap_rtc_store::IdentityAfter;
-use sleap_rtc_wire::record::{IdentityKind, IdentityRecord};
+use sleap_rtc_wire::record::{AccountRecord, IdentityKind, IdentityRecord};
 use sleap_rtc_wire::{MemberId, PublicKey, Signature, Time};
 
 use crate::IdentityError;
@@ -56,7 +56,10 @@ pub trait Identity: Send + Sync + 'static {
     /// The identity of an installation's key: the same every time.
     async fn sign_in_key(&self, proof: KeyProof, now: Time) -> Result<SignedIn, IdentityError>;
 
-    /// Whom a token names, if it is good and its identity still exists.
+    /// A token of a person, good for seven days: the account is in the store, and whoever asks has shown to be that person.
+    async fn sign_in_account(&self, account: &AccountRecord, now: Time) -> Result<SignedIn, IdentityError>;
+
+    /// Whom a token names, if it is good and its identity or account still exists.
     async fn verify(&self, id_token: &str, now: Time) -> Result<Subject, IdentityError>;
 
     /// Ends an identity: its tokens fail from now on. One that is not there is fine.

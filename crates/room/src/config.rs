@@ -3,7 +3,6 @@
 use std::fmt;
 
 use sleap_rtc_wire::limits;
-use sleap_rtc_wire::signal::IceServer;
 
 /// Settings that all rooms of a server share.
 #[derive(Clone, PartialEq, Eq)]
@@ -30,8 +29,6 @@ pub struct RoomConfig {
     pub max_peers: usize,
     /// Told in `registered_auth`.
     pub server_version: String,
-    /// Told in `registered_auth`.
-    pub ice_servers: Vec<IceServer>,
 }
 
 impl fmt::Debug for RoomConfig {
@@ -47,7 +44,6 @@ impl fmt::Debug for RoomConfig {
             .field("seat_ms", &self.seat_ms)
             .field("max_peers", &self.max_peers)
             .field("server_version", &self.server_version)
-            .field("ice_servers", &self.ice_servers)
             .finish_non_exhaustive()
     }
 }
@@ -66,7 +62,6 @@ impl Default for RoomConfig {
             line_key: [0; 32],
             max_peers: limits::PEERS,
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
-            ice_servers: Vec::new(),
         }
     }
 }

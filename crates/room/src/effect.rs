@@ -1,6 +1,7 @@
 //! What a room wants done.
 
 use sleap_rtc_wire::record::Change;
+use sleap_rtc_wire::signal::Report;
 use sleap_rtc_wire::{ConnId, MemberId, PeerId, Time, ToPeer};
 
 use crate::{CallId, Ticket};
@@ -28,6 +29,13 @@ pub enum Effect {
         ticket: Ticket,
         /// What to write.
         changes: Vec<Change>,
+    },
+    /// Give a worker's frame to those who watch it, or its job, through the server.
+    Publish {
+        /// The worker.
+        worker: PeerId,
+        /// The frame.
+        report: Report,
     },
     /// Answer an HTTP call.
     Answer {
@@ -68,6 +76,14 @@ pub enum Answer {
     },
     /// There was no such peer.
     NoSuchPeer,
+    /// The change is in force and stored.
+    Changed,
+    /// The frame was queued for the worker.
+    Forwarded,
+    /// Somebody has the worker.
+    WorkerBusy,
+    /// That peer does not read such frames.
+    Unsupported,
     /// All peers and the room are gone.
     RoomDeleted,
     /// The room went while the call waited.

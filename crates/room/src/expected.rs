@@ -69,7 +69,14 @@ impl Room {
             return Change::DeleteWorker(room_id, worker.clone());
         };
         let (member, metadata) = (member.clone(), metadata.clone());
-        Change::PutWorker(WorkerRecord { room_id, peer_id: worker.clone(), member, metadata, silent_since })
+        Change::PutWorker(WorkerRecord {
+            room_id,
+            peer_id: worker.clone(),
+            member,
+            metadata,
+            silent_since,
+            taken: None,
+        })
     }
 
     /// Takes in the outcome of a write of workers; `false`: the ticket is not of such a write.

@@ -1,7 +1,8 @@
 //! What a room is told.
 
-use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{ConnId, FromPeer, MemberId, PeerId, PublicKey};
+use sleap_rtc_wire::record::Switches;
+use sleap_rtc_wire::signal::{IceServer, Register};
+use sleap_rtc_wire::{ConnId, FromPeer, MemberId, PeerId, PublicKey, Text};
 
 /// Names a [`crate::Effect::Persist`] until its outcome is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +21,9 @@ pub struct Admission {
     pub key: Option<PublicKey>,
     /// The name that goes into `registered_auth` if the peer gave no id.
     pub fallback_peer_id: Option<PeerId>,
+    /// What `registered_auth` tells of ways to other peers: the address of the server's own responder is the one by which this
+    /// very peer has reached the server.
+    pub ice_servers: Vec<IceServer>,
 }
 
 /// One thing that happened.
@@ -70,4 +74,28 @@ pub enum Call {
     DeletePeer(PeerId),
     /// Remove every peer and the room.
     Delete,
+    /// Change what the owner may change; `None`: as it was.
+    Change {
+        /// The room's name.
+        name: Option<String>,
+        /// What is switched.
+        switches: Option<Switches>,
+    },
+    /// Hand a frame to a worker on behalf of somebody who watches through the server. Only workers of the deployed kind read such
+    /// frames.
+    Forward {
+        /// The worker.
+        worker: PeerId,
+        /// The frame.
+        text: Text,
+    },
+    /// Give a job to a worker of the deployed kind, and take the worker in the same step.
+    Assign {
+        /// The worker.
+        worker: PeerId,
+        /// The job's name, as the frame has it.
+        job_id: String,
+        /// The `job_assigned` frame.
+        text: Text,
+    },
 }

@@ -47,6 +47,7 @@ mod room;
 mod seat;
 mod serving;
 mod slot;
+mod watched;
 mod workers;
 
 pub use config::RoomConfig;

@@ -1,7 +1,7 @@
 //! How peers come, go and change.
 
 use sleap_rtc_wire::mutation::{self, Mutation};
-use sleap_rtc_wire::signal::{RegisteredAuth, UpdateMetadata};
+use sleap_rtc_wire::signal::{IceServer, RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
 
 use crate::attempts::Doubtful;
@@ -42,9 +42,11 @@ impl Room {
         }
         let held = held_claims(&mut register);
         self.end_lost_claim(&id, &held);
+        let mut admission = admission;
+        let ice_servers = std::mem::take(&mut admission.ice_servers);
         let joined = self.insert_peer(&id, conn, admission, &mut register, now);
         self.expect(joined, earlier.as_ref(), now);
-        let auth = self.registered_auth(&id, &register);
+        let auth = self.registered_auth(&id, &register, ice_servers);
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
         self.take_over_held(joined, held, now);
         self.client_is_back(joined);
@@ -123,7 +125,12 @@ impl Room {
         joined
     }
 
-    fn registered_auth(&self, id: &PeerId, register: &sleap_rtc_wire::signal::Register) -> RegisteredAuth {
+    fn registered_auth(
+        &self,
+        id: &PeerId,
+        register: &sleap_rtc_wire::signal::Register,
+        ice_servers: Vec<IceServer>,
+    ) -> RegisteredAuth {
         RegisteredAuth {
             room_id: self.record.room_id.clone(),
             token: register.token.clone(),
@@ -132,8 +139,8 @@ impl Room {
             admin_peer_id: (register.role == WORKER).then(|| id.clone()),
             peer_list: Vec::new(),
             peer_metadata: serde_json::Value::Object(serde_json::Map::new()),
-            ice_servers: self.config.ice_servers.clone(),
-            mesh_ice_servers: self.config.ice_servers.clone(),
+            mesh_ice_servers: ice_servers.clone(),
+            ice_servers,
             server_version: Some(self.config.server_version.clone()),
             features: vec![CLAIMS.to_owned()],
             expires_at: self.record.expires_at.map(Time::unix_seconds),

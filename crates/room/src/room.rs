@@ -197,6 +197,8 @@ impl Room {
             FromPeer::DiscoverPeers(discover) => self.discover(joined, &discover, now),
             FromPeer::UpdateMetadata(update) => self.update_metadata(joined, update),
             FromPeer::Relay(relay) => self.relay(joined, relay),
+            FromPeer::Report(report) => self.report_of(joined, report),
+            FromPeer::Mesh(frame) => self.mesh(joined, frame),
             FromPeer::Claim(claim) => self.claim(joined, claim, now),
             FromPeer::Release(release) => self.release(joined, &release.claim_id),
             FromPeer::Withdraw(withdraw) => self.withdraw(joined, &withdraw, now),
@@ -213,6 +215,9 @@ impl Room {
             Call::Extend => self.extend(id, now),
             Call::DeletePeer(peer) => self.delete_peer(id, &peer, now),
             Call::Delete => self.delete(id, Answer::RoomDeleted, now),
+            Call::Change { name, switches } => self.change(id, name, switches, now),
+            Call::Forward { worker, text } => self.forward(id, &worker, text),
+            Call::Assign { worker, job_id, text } => self.assign(id, &worker, job_id, text, now),
         }
     }
 
@@ -299,13 +304,19 @@ pub fn not_registered(frame: &FromPeer) -> Option<ErrorFrame> {
     let text = match frame {
         FromPeer::DiscoverPeers(_) => "Peer not registered in any room",
         FromPeer::Relay(relay) if relay.kind == RelayKind::PeerMessage => "Sender not in any room",
+        FromPeer::Mesh(_) => "Sender not in any room",
         FromPeer::UpdateMetadata(_)
         | FromPeer::Claim(_)
         | FromPeer::Release(_)
         | FromPeer::Withdraw(_)
         | FromPeer::ClaimUsed(_)
         | FromPeer::ClaimReleased(_) => "Peer not in any room",
-        FromPeer::Relay(_) | FromPeer::Register(_) | FromPeer::Leave | FromPeer::Ping | FromPeer::Pong => return None,
+        FromPeer::Relay(_)
+        | FromPeer::Report(_)
+        | FromPeer::Register(_)
+        | FromPeer::Leave
+        | FromPeer::Ping
+        | FromPeer::Pong => return None,
     };
     Some(ErrorFrame::new(Code::NotInRoom, text))
 }

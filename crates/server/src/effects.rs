@@ -7,6 +7,7 @@ use std::sync::Arc;
 use sleap_rtc_access::{Named, may_take_name};
 use sleap_rtc_room::{Answer, CallId, CloseReason, Effect, Fact, Input, Room, Ticket};
 use sleap_rtc_wire::record::Change;
+use sleap_rtc_wire::signal::Report;
 use sleap_rtc_wire::{ConnId, PeerId, ToPeer};
 use tokio::sync::oneshot;
 
@@ -128,6 +129,7 @@ impl Hands {
                 Effect::Send { conn, frame } => self.send(conn, &frame),
                 Effect::Close { conn, reason } => self.close(conn, reason),
                 Effect::Persist { ticket, changes } => self.writes.push_back((ticket, changes)),
+                Effect::Publish { worker, report } => self.publish(&worker, &report),
                 Effect::Answer { id, answer } => self.answer(id, answer),
                 Effect::Report(fact) => self.report(fact),
                 Effect::Removed => self.removed(),
@@ -156,6 +158,11 @@ impl Hands {
         if let Some(seated) = self.seats.remove(&conn) {
             seated.outbox.close(End::Room(reason));
         }
+    }
+
+    fn publish(&self, worker: &PeerId, report: &Report) {
+        // Nobody can watch yet.
+        tracing::trace!(%worker, kind = ?report.kind, "a worker's report");
     }
 
     fn answer(&mut self, id: CallId, answer: Answer) {

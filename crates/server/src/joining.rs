@@ -66,7 +66,7 @@ impl Knocker<'_> {
         let claims = register.features.iter().any(|feature| feature == CLAIMS);
         let seated = Seated { outbox: self.outbox.clone(), anonymous, claims, address: self.address };
         let Admitted { member, key, fallback_peer_id } = admitted;
-        let admission = Admission { member, key, fallback_peer_id };
+        let admission = Admission { member, key, fallback_peer_id, ice_servers: Vec::new() };
         for _ in 0..TRIES {
             let found = self.app.registry.open(&room).await.map_err(|error| self.store_failed(&error))?;
             let Some(cell) = found else { break };

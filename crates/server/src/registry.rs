@@ -181,6 +181,7 @@ mod tests {
             ttl_ms: None,
             expires_at: None,
             epoch: 9_000_000_006,
+            switches: sleap_rtc_wire::record::Switches::default(),
         };
         store.apply(vec![Change::PutRoom(record)]).await.unwrap();
         let context = Context::new(Config::new(folder.path().to_owned()), store.clone(), Arc::new(identity));

@@ -131,6 +131,7 @@ impl PoolClient {
             | ToPeer::Offer(_)
             | ToPeer::Candidate(_)
             | ToPeer::Relayed(_)
+            | ToPeer::AdminConflict { .. }
             | ToPeer::Unknown => {}
         }
     }

@@ -178,6 +178,7 @@ impl PoolWorker {
             | ToPeer::Answer(_)
             | ToPeer::Candidate(_)
             | ToPeer::Relayed(_)
+            | ToPeer::AdminConflict { .. }
             | ToPeer::Unknown => {}
         }
     }

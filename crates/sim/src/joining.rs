@@ -37,7 +37,7 @@ impl World {
         if let Some(before) = before.filter(|before| before.hall != hall) {
             self.enter(before.hall, Input::Closed { conn });
         }
-        let admission = Admission { member: member.clone(), key, fallback_peer_id };
+        let admission = Admission { member: member.clone(), key, fallback_peer_id, ice_servers: Vec::new() };
         self.enter(hall, Input::Register { conn, admission, register });
         if anonymous {
             self.servers[server].lifetimes.arrived(&member);

@@ -197,6 +197,8 @@ impl World {
                     self.close_down(wire);
                 }
             }
+            // Nobody watches here.
+            Effect::Publish { .. } => {}
             Effect::Persist { ticket, changes } => hall.writes.push((ticket, changes)),
             Effect::Answer { id, .. } => {
                 hall.calls.remove(&id);

@@ -65,6 +65,15 @@ impl Store {
             Change::DeleteIdentity(member) => {
                 self.identities.remove(member);
             }
+            // Rooms write nothing of accounts.
+            Change::PutAccount(_)
+            | Change::DeleteAccount(_)
+            | Change::PutApiKey(_)
+            | Change::DeleteApiKey(_)
+            | Change::PutDeviceKey(_)
+            | Change::DeleteDeviceKey(..)
+            | Change::PutInvite(_)
+            | Change::DeleteInvite(_) => {}
         }
     }
 

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_wire::record::{
-    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord,
+    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, Switches,
 };
 use sleap_rtc_wire::{MemberId, PeerId, PublicKey, RoomId};
 
@@ -193,6 +193,7 @@ impl World {
             ttl_ms,
             expires_at: ttl_ms.map(|ttl_ms| now.plus_ms(ttl_ms)),
             epoch: now.unix_seconds(),
+            switches: Switches::default(),
         };
         let (room_id, role) = (place.id.clone(), MemberRole::Owner);
         let membership = MembershipRecord { room_id, member: created_by, role, joined_at: now };

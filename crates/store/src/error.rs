@@ -18,6 +18,9 @@ pub enum StoreError {
         /// Its epoch in the store.
         stored: u64,
     },
+    /// Another account has this name. Nothing was changed.
+    #[error("the name {0} is taken")]
+    NameTaken(String),
     /// A record cannot be read.
     #[error("corrupt record in the store: {0}")]
     Corrupt(String),

@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
-use sleap_rtc_wire::{MemberId, PeerId, RoomId, Time};
+use sleap_rtc_wire::record::{
+    AccountRecord, ApiKeyKind, ApiKeyRecord, Change, DeviceKeyRecord, IdentityKind, IdentityRecord, InviteRecord,
+    MembershipRecord, RoomRecord, WorkerRecord,
+};
+use sleap_rtc_wire::{ApiKey, KeyHash, KeyId, MemberId, PeerId, PublicKey, RoomId, Time};
 
 use crate::{ExpiredAfter, IdentityAfter, Store, StoreError};
 
@@ -19,6 +22,10 @@ struct Tables {
     memberships: BTreeMap<(RoomId, MemberId), MembershipRecord>,
     workers: BTreeMap<(RoomId, PeerId), WorkerRecord>,
     identities: BTreeMap<MemberId, IdentityRecord>,
+    accounts: BTreeMap<MemberId, AccountRecord>,
+    api_keys: BTreeMap<KeyHash, ApiKeyRecord>,
+    device_keys: BTreeMap<(MemberId, PublicKey), DeviceKeyRecord>,
+    invites: BTreeMap<String, InviteRecord>,
 }
 
 impl Tables {
@@ -36,6 +43,8 @@ impl Tables {
                 self.rooms.remove(&room);
                 self.memberships.retain(|(of, _), _| *of != room);
                 self.workers.retain(|(of, _), _| *of != room);
+                self.api_keys.retain(|_, key| !is_of_room(key, &room));
+                self.invites.retain(|_, invite| invite.room_id != room);
             }
             Change::PutMembership(new) if !self.rooms.contains_key(&new.room_id) => {}
             Change::PutMembership(new) => {
@@ -59,9 +68,64 @@ impl Tables {
             Change::DeleteIdentity(member) => {
                 self.identities.remove(&member);
             }
+            account => return self.apply_account(account),
         }
         Ok(())
     }
+
+    fn apply_account(&mut self, change: Change) -> Result<(), StoreError> {
+        match change {
+            Change::PutAccount(account) => {
+                let is_same = |other: &&AccountRecord| other.username.eq_ignore_ascii_case(&account.username);
+                if self.accounts.values().filter(is_same).any(|other| other.member != account.member) {
+                    return Err(StoreError::NameTaken(account.username));
+                }
+                self.accounts.insert(account.member.clone(), account);
+            }
+            Change::DeleteAccount(member) => {
+                self.accounts.remove(&member);
+                self.api_keys.retain(|_, key| key.owner != member);
+                self.device_keys.retain(|(account, _), _| *account != member);
+                self.memberships.retain(|(_, of), _| *of != member);
+            }
+            Change::PutApiKey(key) => {
+                if self.rooms.keys().any(|room| is_of_room(&key, room)) || key.kind == ApiKeyKind::Account {
+                    self.api_keys.insert(key.hash, key);
+                }
+            }
+            Change::DeleteApiKey(hash) => drop(self.api_keys.remove(&hash)),
+            Change::PutDeviceKey(key) => self.put_device_key(key),
+            Change::DeleteDeviceKey(account, key) => drop(self.device_keys.remove(&(account, key))),
+            Change::PutInvite(invite) if self.rooms.contains_key(&invite.room_id) => {
+                self.invites.insert(invite.code.clone(), invite);
+            }
+            Change::DeleteInvite(code) => drop(self.invites.remove(&code)),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn put_device_key(&mut self, key: DeviceKeyRecord) {
+        if key.proven {
+            self.device_keys.retain(|(account, public_key), other| {
+                *public_key != key.public_key || *account == key.account || !other.proven
+            });
+        }
+        let proven = key.proven;
+        let name = key.device_name.clone();
+        let stored = self.device_keys.entry((key.account.clone(), key.public_key)).or_insert(key);
+        stored.device_name = name;
+        stored.proven |= proven;
+    }
+}
+
+fn is_of_room(key: &ApiKeyRecord, room: &RoomId) -> bool {
+    matches!(&key.kind, ApiKeyKind::Worker(of) if of == room)
+}
+
+fn by_age(mut keys: Vec<ApiKeyRecord>) -> Vec<ApiKeyRecord> {
+    keys.sort_by_key(|key| (key.created_at, key.hash));
+    keys
 }
 
 impl Memory {
@@ -142,6 +206,52 @@ impl Store for Memory {
             .collect();
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         Ok(found.into_iter().take(limit).map(|(_, one)| one.clone()).collect())
+    }
+
+    async fn account(&self, member: &MemberId) -> Result<Option<AccountRecord>, StoreError> {
+        Ok(self.tables().accounts.get(member).cloned())
+    }
+
+    async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
+        let tables = self.tables();
+        Ok(tables.accounts.values().find(|one| one.username.eq_ignore_ascii_case(username)).cloned())
+    }
+
+    async fn api_key(&self, shown: &ApiKey) -> Result<Option<ApiKeyRecord>, StoreError> {
+        Ok(self.tables().api_keys.get(&shown.hash()).cloned())
+    }
+
+    async fn api_key_named(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        Ok(self.tables().api_keys.values().find(|key| key.id() == *id).cloned())
+    }
+
+    async fn api_keys_of(&self, owner: &MemberId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        Ok(by_age(self.tables().api_keys.values().filter(|key| key.owner == *owner).cloned().collect()))
+    }
+
+    async fn api_keys_for(&self, room: &RoomId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        Ok(by_age(self.tables().api_keys.values().filter(|key| is_of_room(key, room)).cloned().collect()))
+    }
+
+    async fn device_key(&self, key: &PublicKey) -> Result<Option<DeviceKeyRecord>, StoreError> {
+        Ok(self.tables().device_keys.values().find(|one| one.proven && one.public_key == *key).cloned())
+    }
+
+    async fn device_keys_of(&self, account: &MemberId) -> Result<Vec<DeviceKeyRecord>, StoreError> {
+        let mut keys: Vec<_> =
+            self.tables().device_keys.values().filter(|one| one.account == *account).cloned().collect();
+        keys.sort_by_key(|one| (one.registered_at, one.public_key));
+        Ok(keys)
+    }
+
+    async fn invite(&self, code: &str) -> Result<Option<InviteRecord>, StoreError> {
+        Ok(self.tables().invites.get(code).cloned())
+    }
+
+    async fn invites_of(&self, room: &RoomId) -> Result<Vec<InviteRecord>, StoreError> {
+        let mut invites: Vec<_> = self.tables().invites.values().filter(|one| one.room_id == *room).cloned().collect();
+        invites.sort_by(|a, b| (a.expires_at, &a.code).cmp(&(b.expires_at, &b.code)));
+        Ok(invites)
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {

@@ -1,8 +1,11 @@
-//! The port: nine questions and one way to write.
+//! The port: questions, and one way to write.
 
 use async_trait::async_trait;
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::record::{
+    AccountRecord, ApiKeyRecord, Change, DeviceKeyRecord, IdentityKind, IdentityRecord, InviteRecord, MembershipRecord,
+    RoomRecord, WorkerRecord,
+};
+use sleap_rtc_wire::{ApiKey, KeyId, MemberId, PublicKey, RoomId, Time};
 
 use crate::StoreError;
 
@@ -56,10 +59,42 @@ pub trait Store: Send + Sync + 'static {
         limit: usize,
     ) -> Result<Vec<IdentityRecord>, StoreError>;
 
+    /// A person.
+    async fn account(&self, member: &MemberId) -> Result<Option<AccountRecord>, StoreError>;
+
+    /// The person with this name, in whatever case (of ASCII letters).
+    async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError>;
+
+    /// The record of a key that somebody shows, active or not. The key itself is asked for, and not its hash, because a deployed
+    /// server's tables have nothing else.
+    async fn api_key(&self, shown: &ApiKey) -> Result<Option<ApiKeyRecord>, StoreError>;
+
+    /// The key with this public name.
+    async fn api_key_named(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError>;
+
+    /// The keys that an account made, of both kinds, ordered by creation and hash.
+    async fn api_keys_of(&self, owner: &MemberId) -> Result<Vec<ApiKeyRecord>, StoreError>;
+
+    /// The keys of a room's workers, ordered by creation and hash.
+    async fn api_keys_for(&self, room: &RoomId) -> Result<Vec<ApiKeyRecord>, StoreError>;
+
+    /// The account to which an installation's key belongs, proven.
+    async fn device_key(&self, key: &PublicKey) -> Result<Option<DeviceKeyRecord>, StoreError>;
+
+    /// The installations of an account, ordered by the time they were registered and key.
+    async fn device_keys_of(&self, account: &MemberId) -> Result<Vec<DeviceKeyRecord>, StoreError>;
+
+    /// The invite with this code, expired or not.
+    async fn invite(&self, code: &str) -> Result<Option<InviteRecord>, StoreError>;
+
+    /// The invites into a room, ordered by end and code.
+    async fn invites_of(&self, room: &RoomId) -> Result<Vec<InviteRecord>, StoreError>;
+
     /// Writes all changes in the order given, or none of them. When it returns `Ok`, they survive a crash.
     ///
     /// The fence: a [`Change::PutRoom`] whose epoch is lower than the stored one fails with [`StoreError::Stale`]; an equal
-    /// or higher one replaces it. Changes that remove what is not there do nothing, and neither does a
-    /// [`Change::PutMembership`] or [`Change::PutWorker`] in a room that is not there.
+    /// or higher one replaces it. A [`Change::PutAccount`] with a name that another account has fails with
+    /// [`StoreError::NameTaken`]. Changes that remove what is not there do nothing, and neither does a change that puts something
+    /// into a room that is not there.
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError>;
 }

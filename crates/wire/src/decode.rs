@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::signal::{Relay, RelayKind};
+use crate::signal::{MeshFrame, MeshKind, Relay, RelayKind, Report, ReportKind};
 use crate::{Code, ErrorFrame, FromPeer, PeerId, Text};
 
 /// Why a frame could not be read. The server answers with an error frame, or not at all where old programs expect silence.
@@ -63,6 +63,18 @@ struct Head<'a> {
     metadata: Option<&'a RawValue>,
     #[serde(borrow, default)]
     role: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    target_peer_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    offer: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    answer: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    candidate: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    job_id: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    status: Option<&'a RawValue>,
 }
 
 /// What Python takes for a missing value.
@@ -119,9 +131,33 @@ impl FromPeer {
             "claim_released" => body(text).map(Self::ClaimReleased),
             "ping" => Ok(Self::Ping),
             "pong" => Ok(Self::Pong),
-            other => Err(DecodeError::UnknownType(other.chars().filter(|c| !c.is_control()).take(64).collect())),
+            other => match (ReportKind::named(other), MeshKind::named(other)) {
+                (Some(kind), _) => Ok(report(kind, &head, text)),
+                (_, Some(kind)) => mesh(kind, &head),
+                _ => Err(DecodeError::UnknownType(other.chars().filter(|c| !c.is_control()).take(64).collect())),
+            },
         }
     }
+}
+
+fn report(kind: ReportKind, head: &Head<'_>, text: &Text) -> FromPeer {
+    let word = |raw: Option<&RawValue>| raw.and_then(|raw| serde_json::from_str(raw.get()).ok());
+    FromPeer::Report(Report { kind, job_id: word(head.job_id), status: word(head.status), text: text.clone() })
+}
+
+fn mesh(kind: MeshKind, head: &Head<'_>) -> Result<FromPeer, DecodeError> {
+    let (_, _, name) = kind.names();
+    let body = match kind {
+        MeshKind::Connect => head.offer,
+        MeshKind::Answer => head.answer,
+        MeshKind::Candidate => head.candidate,
+    };
+    missing(&[("from_peer_id", head.from_peer_id), ("target_peer_id", head.target_peer_id), (name, body)])?;
+    let ends = peer(head.from_peer_id).zip(peer(head.target_peer_id));
+    let (from, to) =
+        ends.ok_or_else(|| DecodeError::Invalid("from_peer_id and target_peer_id must be peer ids".to_owned()))?;
+    let body = body.map(RawValue::get).unwrap_or_default().into();
+    Ok(FromPeer::Mesh(MeshFrame { kind, from, to, body }))
 }
 
 fn relay(kind: RelayKind, from: Option<&RawValue>, to: Option<&RawValue>, text: Text) -> Option<FromPeer> {

@@ -63,6 +63,10 @@ codes! {
     ClaimNotFound = "CLAIM_NOT_FOUND",
     /// The worker runs something else.
     WorkerBusy = "WORKER_BUSY",
+    /// There is no such thing, or it is not the caller's.
+    NotFound = "NOT_FOUND",
+    /// The peer cannot do what was asked of it.
+    Unsupported = "UNSUPPORTED",
     /// The server cannot go on.
     Internal = "INTERNAL",
 }
@@ -93,6 +97,15 @@ pub struct ErrorFrame {
     /// The request that failed, for frames that carry a `request_id`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<String>,
+    /// Whom it is for: old clients get `worker_busy` in the form in which a worker would say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<crate::PeerId>,
+    /// Of a worker that is busy, its `status`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub current_status: Option<String>,
+    /// The worker that a `mesh_connect` did not find.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target_peer_id: Option<crate::PeerId>,
 }
 
 fn unknown() -> Code {
@@ -103,7 +116,26 @@ impl ErrorFrame {
     /// An error with one text for everybody.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
         let text = text.into();
-        Self { code, reason: text.clone(), message: text, error: None, request_id: None }
+        Self {
+            code,
+            reason: text.clone(),
+            message: text,
+            error: None,
+            request_id: None,
+            target: None,
+            current_status: None,
+            target_peer_id: None,
+        }
+    }
+
+    /// The answer to an offer to a worker that is taken, in the words of a deployed worker.
+    pub fn worker_busy(client: &crate::PeerId, status: &str) -> Self {
+        Self {
+            reason: "worker_busy".to_owned(),
+            target: Some(client.clone()),
+            current_status: Some(status.to_owned()),
+            ..Self::new(Code::WorkerBusy, format!("Worker is currently {status}"))
+        }
     }
 
     /// The text, wherever the sender put it.

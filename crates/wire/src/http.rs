@@ -4,6 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod account;
+
+pub use account::{Account, AccountSignedIn, AllowLogin, Asking, AttachDevice, CreateAccount, Device, User};
+
 use crate::debug::debug_only;
 use crate::record::{MemberRole, RoomKind};
 use crate::{MemberId, PeerId, PublicKey, RoomId, Signature};

@@ -99,8 +99,13 @@ id!(
     ClaimId, "claim id", 64, is_word, "letters, digits, '-' or '_'"
 );
 id!(
-    /// Who owns rooms and claims: the hash of an installation's key, or the subject of an anonymous sign-in.
+    /// Who owns rooms and claims: the hash of an installation's key, an account, or the subject of an anonymous sign-in.
     MemberId, "member id", 128, is_word, "letters, digits, '-' or '_'"
+);
+
+id!(
+    /// The public name of a key of an account, a worker or an installation.
+    KeyId, "key id", 64, is_word, "letters, digits, '-' or '_'"
 );
 
 /// A fencing number: it only ever grows in its room, over restarts and changes of owner too.

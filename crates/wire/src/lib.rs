@@ -12,6 +12,7 @@
 //! `docs/protocol.md`.
 
 pub mod claim;
+pub mod credential;
 mod debug;
 mod decode;
 pub mod error;
@@ -29,10 +30,11 @@ pub mod record;
 pub mod signal;
 mod time;
 
+pub use credential::{ApiKey, KeyHash};
 pub use decode::DecodeError;
 pub use error::{Code, ErrorFrame};
 pub use filter::Filters;
-pub use id::{ClaimId, ConnId, Fence, InvalidId, JobId, MemberId, NodeId, PeerId, RoomId};
+pub use id::{ClaimId, ConnId, Fence, InvalidId, JobId, KeyId, MemberId, NodeId, PeerId, RoomId};
 pub use key::{InvalidKey, PublicKey, Signature};
 pub use metadata::{Changed, Metadata};
 pub use signal::{FromPeer, ToPeer};

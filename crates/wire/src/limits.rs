@@ -65,3 +65,26 @@ pub const CONFIG: usize = 256 << 10;
 pub const STAGES: usize = 16;
 /// A whole job as it is submitted (its configurations and names of videos as JSON), bytes.
 pub const JOB: usize = 8 << 20;
+
+/// Keys of workers of one room, and keys of one account, revoked ones included.
+pub const API_KEYS: usize = 1_000;
+/// Installations of one account.
+pub const DEVICES: usize = 64;
+/// Invites into one room at once.
+pub const INVITES: usize = 16;
+/// Members of one room.
+pub const MEMBERS: usize = 1_000;
+/// Logins that wait for somebody to allow them, all addresses together.
+pub const LOGINS: usize = 10_000;
+/// How long a login waits, counted from its last poll, ms.
+pub const LOGIN_MS: u64 = 120_000;
+/// Events that are kept for one who comes later, a channel.
+pub const EVENTS: usize = 200;
+/// Bytes of those events, a channel.
+pub const EVENT_BYTES: usize = 4 << 20;
+/// Channels that are kept, and bytes of all of them together.
+pub const CHANNELS: usize = 1_000;
+/// See [`CHANNELS`].
+pub const CHANNEL_BYTES: usize = 256 << 20;
+/// Streams that one member may hold open.
+pub const STREAMS: usize = 32;

@@ -7,14 +7,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
 
+mod mesh;
 mod registration;
+mod report;
 
 use crate::claim::{
     Claim, ClaimEnded, ClaimGranted, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, Release, Withdraw,
 };
 use crate::{DecodeError, ErrorFrame, Filters, Metadata, PeerId, Text, limits};
 
+pub use mesh::{MeshFrame, MeshKind};
 pub use registration::{IceServer, Register, RegisteredAuth};
+pub use report::{Report, ReportKind};
 
 /// Peer to server.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -45,6 +49,12 @@ pub enum FromPeer {
     /// To another peer of the room.
     #[serde(untagged)]
     Relay(Relay),
+    /// To those who watch this worker, or a job on it, through the server.
+    #[serde(untagged)]
+    Report(Report),
+    /// To another worker of a mesh.
+    #[serde(untagged)]
+    Mesh(MeshFrame),
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
@@ -119,6 +129,7 @@ impl FromPeer {
     pub fn encode(&self) -> Text {
         match self {
             Self::Relay(relay) => relay.text.clone(),
+            Self::Report(report) => report.text.clone(),
             other => encode(other),
         }
     }
@@ -232,6 +243,13 @@ pub enum ToPeer {
     Error(ErrorFrame),
     /// The server is alive; no answer is expected.
     Ping,
+    /// Another worker leads the mesh. Sent before `registered_auth`.
+    AdminConflict {
+        /// The room.
+        room_id: crate::RoomId,
+        /// Who leads.
+        current_admin: PeerId,
+    },
     /// Another peer's message.
     PeerMessage {
         /// Who sent it.

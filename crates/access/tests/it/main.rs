@@ -7,7 +7,7 @@ mod deeds;
 mod identities;
 mod terms;
 
-use sleap_rtc_wire::record::{RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 fn member(name: &str) -> MemberId {
@@ -25,5 +25,6 @@ fn room() -> RoomRecord {
         ttl_ms: Some(7_200_000),
         expires_at: Some(Time(7_200_000)),
         epoch: 1,
+        switches: Switches::default(),
     }
 }

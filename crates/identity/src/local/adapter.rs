@@ -8,7 +8,7 @@ use ed25519_dalek::{Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
 use sleap_rtc_store::{IdentityAfter, Store};
 use sleap_rtc_wire::http::key_signin_text;
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord};
+use sleap_rtc_wire::record::{AccountRecord, Change, IdentityKind, IdentityRecord};
 use sleap_rtc_wire::{MemberId, PublicKey, Time};
 
 use super::key_file;
@@ -18,6 +18,10 @@ use crate::{Identity, IdentityError, KeyFileError, KeyProof, SignedIn, Subject};
 
 /// How long a token is good, ms: as with the deployed server.
 const TOKEN_MS: u64 = 3_600_000;
+/// How long an account's is, ms: as with the deployed server.
+const ACCOUNT_TOKEN_MS: u64 = 7 * 24 * 3_600_000;
+/// Issuer and audience of an account's token, as with the deployed server.
+const ISSUER: &str = "sleap-rtc";
 
 /// Claims of an id token, under their registered names where there are any.
 #[derive(Serialize, Deserialize)]
@@ -31,6 +35,12 @@ struct Claims {
     iat: u64,
     /// Unix seconds.
     exp: u64,
+    /// [`ISSUER`], in the token of an account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    iss: Option<String>,
+    /// The same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    aud: Option<String>,
 }
 
 /// Identities of this server alone.
@@ -59,9 +69,22 @@ impl Local {
 
     fn signed_in(&self, record: IdentityRecord, now: Time) -> SignedIn {
         let IdentityRecord { member, kind, username, key, .. } = record;
-        let (iat, exp) = (now.unix_seconds(), now.plus_ms(TOKEN_MS).unix_seconds());
+        let (lasts, issuer) = match kind {
+            IdentityKind::Account => (ACCOUNT_TOKEN_MS, Some(ISSUER.to_owned())),
+            IdentityKind::Anonymous | IdentityKind::Key => (TOKEN_MS, None),
+        };
+        let (iat, exp) = (now.unix_seconds(), now.plus_ms(lasts).unix_seconds());
         let subject = Subject { member, kind, key, username, expires: Time::from_unix_seconds(exp) };
-        let claims = Claims { sub: subject.member.clone(), username: subject.username.clone(), kind, key, iat, exp };
+        let claims = Claims {
+            sub: subject.member.clone(),
+            username: subject.username.clone(),
+            kind,
+            key,
+            iat,
+            exp,
+            iss: issuer.clone(),
+            aud: issuer,
+        };
         SignedIn { id_token: token::sign(&self.key, Kind::Id, &claims), subject }
     }
 }
@@ -126,13 +149,22 @@ impl Identity for Local {
         Ok(self.signed_in(record, now))
     }
 
+    async fn sign_in_account(&self, account: &AccountRecord, now: Time) -> Result<SignedIn, IdentityError> {
+        let AccountRecord { member, username, created_at, .. } = account.clone();
+        Ok(self.signed_in(IdentityRecord { member, kind: IdentityKind::Account, username, key: None, created_at }, now))
+    }
+
     async fn verify(&self, id_token: &str, now: Time) -> Result<Subject, IdentityError> {
         let claims: Claims = token::open(&self.key, Kind::Id, id_token).ok_or(IdentityError::InvalidToken)?;
         let expires = Time::from_unix_seconds(claims.exp);
         if expires <= now {
             return Err(IdentityError::TokenExpired);
         }
-        if self.store.identity(&claims.sub).await?.is_none() {
+        let is_there = match claims.kind {
+            IdentityKind::Account => self.store.account(&claims.sub).await?.is_some(),
+            IdentityKind::Anonymous | IdentityKind::Key => self.store.identity(&claims.sub).await?.is_some(),
+        };
+        if !is_there {
             return Err(IdentityError::Forgotten);
         }
         Ok(Subject { member: claims.sub, kind: claims.kind, key: claims.key, username: claims.username, expires })

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use serde_json::{Value, json};
 use sleap_rtc_room::{Admission, Effect, Input, Room, RoomConfig};
 use sleap_rtc_wire::claim::{Claim, Release, Withdraw};
-use sleap_rtc_wire::record::{RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::signal::{Discover, Register, UpdateMetadata};
 use sleap_rtc_wire::{
     CLAIMS, ClaimId, ConnId, Filters, FromPeer, JobId, MemberId, Metadata, PeerId, RoomId, Time, ToPeer,
@@ -53,7 +53,7 @@ impl Lab {
             ..Register::default()
         };
         let member = MemberId::new(&format!("{n:064x}")).unwrap();
-        let admission = Admission { member, key: None, fallback_peer_id: None };
+        let admission = Admission { member, key: None, fallback_peer_id: None, ice_servers: Vec::new() };
         Input::Register { conn: conn(n), admission, register: Box::new(register) }
     }
 
@@ -242,5 +242,6 @@ fn record() -> RoomRecord {
         ttl_ms: None,
         expires_at: None,
         epoch: 0,
+        switches: Switches::default(),
     }
 }

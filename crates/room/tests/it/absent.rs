@@ -138,6 +138,7 @@ fn the_store_is_told_whom_to_expect() {
         member: key("w1").member(),
         metadata: worker("w1").metadata,
         silent_since: None,
+        taken: None,
     };
     assert_eq!(record(&desk), Some(expected.clone()));
     desk.go(says(conn(1), FromPeer::UpdateMetadata(update("w1", json!({"properties": {"gpu": 8}})))));

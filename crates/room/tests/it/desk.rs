@@ -7,7 +7,7 @@ use sleap_rtc_room::{Admission, Call, CallId, Effect, Input, Room, RoomConfig};
 use sleap_rtc_wire::claim::{
     Claim, ClaimEnded, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, EndReason, Release,
 };
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, WorkerRecord};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, Switches, WorkerRecord};
 use sleap_rtc_wire::signal::{Discover, Register, UpdateMetadata};
 use sleap_rtc_wire::{
     CLAIMS, ClaimId, Code, ConnId, ErrorFrame, Fence, Filters, FromPeer, JobId, MemberId, Metadata, PeerId, PublicKey,
@@ -226,6 +226,7 @@ pub(crate) fn record(kind: RoomKind) -> RoomRecord {
         ttl_ms: Some(ttl_ms),
         expires_at: Some(START.plus_ms(ttl_ms)),
         epoch: 0,
+        switches: Switches::default(),
     }
 }
 
@@ -245,11 +246,11 @@ pub(crate) fn key(name: &str) -> PublicKey {
 }
 
 pub(crate) fn keyed(name: &str) -> Admission {
-    Admission { member: key(name).member(), key: Some(key(name)), fallback_peer_id: None }
+    Admission { member: key(name).member(), key: Some(key(name)), fallback_peer_id: None, ice_servers: Vec::new() }
 }
 
 pub(crate) fn anonymous(name: &str) -> Admission {
-    Admission { member: MemberId::new(name).unwrap(), key: None, fallback_peer_id: None }
+    Admission { member: MemberId::new(name).unwrap(), key: None, fallback_peer_id: None, ice_servers: Vec::new() }
 }
 
 pub(crate) fn metadata(value: Value) -> Metadata {

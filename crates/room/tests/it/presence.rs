@@ -1,5 +1,5 @@
 use serde_json::{Value, json};
-use sleap_rtc_room::{Call, CloseReason, Effect, Fact, Input, RoomConfig, Stats};
+use sleap_rtc_room::{Admission, Call, CloseReason, Effect, Fact, Input, RoomConfig, Stats};
 use sleap_rtc_wire::record::RoomKind;
 use sleap_rtc_wire::signal::{IceServer, Register};
 use sleap_rtc_wire::{Code, FromPeer, Time, ToPeer};
@@ -9,9 +9,10 @@ use crate::desk::*;
 #[test]
 fn a_worker_is_told_that_it_leads_its_own_mesh() {
     let ice = vec![IceServer { urls: vec!["stun:here".to_owned()], username: None, credential: None }];
-    let config = RoomConfig { server_version: "9".to_owned(), ice_servers: ice.clone(), ..RoomConfig::default() };
+    let config = RoomConfig { server_version: "9".to_owned(), ..RoomConfig::default() };
     let mut desk = Desk::with(record(RoomKind::Named), config);
-    let (_, frame) = only(desk.go(registers(conn(1), anonymous("w1"), worker("w1"))));
+    let admission = Admission { ice_servers: ice.clone(), ..anonymous("w1") };
+    let (_, frame) = only(desk.go(registers(conn(1), admission, worker("w1"))));
     let ToPeer::RegisteredAuth(auth) = &frame else { panic!("{frame:?}") };
     assert_eq!(auth.mesh_ice_servers, ice);
 

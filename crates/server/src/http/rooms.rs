@@ -9,7 +9,7 @@ use sleap_rtc_access::{Caller, TermsError, chosen_token, may_create_room, may_ex
 use sleap_rtc_identity::IdentityError;
 use sleap_rtc_room::{Answer, Call};
 use sleap_rtc_wire::http::{CreateRoom, ExtendRoom, RoomCreated, RoomExtended};
-use sleap_rtc_wire::record::RoomRecord;
+use sleap_rtc_wire::record::{RoomRecord, Switches};
 use sleap_rtc_wire::{Code, MemberId, RoomId, Time};
 
 use super::address::Address;
@@ -82,6 +82,7 @@ pub(crate) async fn make(app: &App, owner: MemberId, asked: &CreateRoom, chosen:
             kind: terms.kind,
             ttl_ms: terms.ttl_ms,
             epoch: 0,
+            switches: Switches::default(),
         };
         if app.registry.create(&record).await? {
             let RoomRecord { room_id, token, name, expires_at, .. } = record;

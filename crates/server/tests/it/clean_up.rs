@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sleap_rtc_server::{Config, Ports};
 use sleap_rtc_store::Store;
 use sleap_rtc_wire::record::{
-    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord,
+    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, Switches,
 };
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
@@ -48,6 +48,7 @@ fn expired_room(id: &str) -> RoomRecord {
         ttl_ms: Some(60_000),
         expires_at: Some(Time(60_001)),
         epoch: 1,
+        switches: Switches::default(),
     }
 }
 

@@ -7,8 +7,11 @@ use serde_json::json;
 use sleap_rtc_identity::{Identity, IdentityError, KeyProof, SignedIn, Subject};
 use sleap_rtc_server::Ports;
 use sleap_rtc_store::{ExpiredAfter, IdentityAfter, Store, StoreError};
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
-use sleap_rtc_wire::{MemberId, PublicKey, RoomId, Time};
+use sleap_rtc_wire::record::{
+    AccountRecord, ApiKeyRecord, Change, DeviceKeyRecord, IdentityKind, IdentityRecord, InviteRecord, MembershipRecord,
+    RoomRecord, WorkerRecord,
+};
+use sleap_rtc_wire::{ApiKey, KeyId, MemberId, PublicKey, RoomId, Time};
 
 use crate::rig::{Installation, Peer, Socket, TestServer, register};
 
@@ -80,6 +83,56 @@ impl Store for Cuttable {
     ) -> Result<Vec<IdentityRecord>, StoreError> {
         self.check()?;
         self.inner.identities_before(kind, before, after, limit).await
+    }
+
+    async fn account(&self, member: &MemberId) -> Result<Option<AccountRecord>, StoreError> {
+        self.check()?;
+        self.inner.account(member).await
+    }
+
+    async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
+        self.check()?;
+        self.inner.account_named(username).await
+    }
+
+    async fn api_key(&self, shown: &ApiKey) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.api_key(shown).await
+    }
+
+    async fn api_key_named(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.api_key_named(id).await
+    }
+
+    async fn api_keys_of(&self, owner: &MemberId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.api_keys_of(owner).await
+    }
+
+    async fn api_keys_for(&self, room: &RoomId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.api_keys_for(room).await
+    }
+
+    async fn device_key(&self, key: &PublicKey) -> Result<Option<DeviceKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.device_key(key).await
+    }
+
+    async fn device_keys_of(&self, account: &MemberId) -> Result<Vec<DeviceKeyRecord>, StoreError> {
+        self.check()?;
+        self.inner.device_keys_of(account).await
+    }
+
+    async fn invite(&self, code: &str) -> Result<Option<InviteRecord>, StoreError> {
+        self.check()?;
+        self.inner.invite(code).await
+    }
+
+    async fn invites_of(&self, room: &RoomId) -> Result<Vec<InviteRecord>, StoreError> {
+        self.check()?;
+        self.inner.invites_of(room).await
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {
@@ -154,6 +207,10 @@ impl Identity for Fixed {
     }
 
     async fn sign_in_key(&self, _: KeyProof, _: Time) -> Result<SignedIn, IdentityError> {
+        Err(IdentityError::TooMany)
+    }
+
+    async fn sign_in_account(&self, _: &AccountRecord, _: Time) -> Result<SignedIn, IdentityError> {
         Err(IdentityError::TooMany)
     }
 

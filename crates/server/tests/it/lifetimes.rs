@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 use sleap_rtc_server::{Config, Ports};
 use sleap_rtc_store::Store;
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 use crate::rig::{Installation, MadeRoom, Peer, TestServer, eventually, text};
@@ -42,6 +42,7 @@ fn record(id: &str, kind: RoomKind, ttl_ms: u64) -> RoomRecord {
         ttl_ms: Some(ttl_ms),
         expires_at: Some(now().plus_ms(ttl_ms)),
         epoch: 0,
+        switches: Switches::default(),
     }
 }
 

@@ -6,12 +6,15 @@ use std::thread::JoinHandle;
 
 use async_trait::async_trait;
 use rusqlite::{Connection, Params, Row};
-use sleap_rtc_wire::record::{Change, IdentityKind, IdentityRecord, MembershipRecord, RoomRecord, WorkerRecord};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::record::{
+    AccountRecord, ApiKeyRecord, Change, DeviceKeyRecord, IdentityKind, IdentityRecord, InviteRecord, MembershipRecord,
+    RoomRecord, WorkerRecord,
+};
+use sleap_rtc_wire::{ApiKey, KeyId, MemberId, PublicKey, RoomId, Time};
 use tokio::sync::{mpsc, oneshot};
 
 use super::writer::Batch;
-use super::{open, rows, writer};
+use super::{accounts, open, rows, writer};
 use crate::{ExpiredAfter, IdentityAfter, OpenError, Store, StoreError};
 
 /// Reads that may wait; the next reader waits for a place.
@@ -185,6 +188,57 @@ impl Store for Sqlite {
         let (from, member) = after.map_or((-1, String::new()), |(at, member)| (rows::time(*at), member.to_string()));
         let params = (rows::identity_text(kind), rows::time(before), from, member, at_most(limit));
         self.list(sql, params, rows::identity).await
+    }
+
+    async fn account(&self, member: &MemberId) -> Result<Option<AccountRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM accounts WHERE member = ?1", accounts::ACCOUNT);
+        self.one(sql, (member.to_string(),), accounts::account).await
+    }
+
+    async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM accounts WHERE username = ?1", accounts::ACCOUNT);
+        self.one(sql, (username.to_owned(),), accounts::account).await
+    }
+
+    async fn api_key(&self, shown: &ApiKey) -> Result<Option<ApiKeyRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM api_keys WHERE hash = ?1", accounts::API_KEY);
+        self.one(sql, (shown.hash().0,), accounts::api_key).await
+    }
+
+    async fn api_key_named(&self, id: &KeyId) -> Result<Option<ApiKeyRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM api_keys WHERE key_id = ?1", accounts::API_KEY);
+        self.one(sql, (id.to_string(),), accounts::api_key).await
+    }
+
+    async fn api_keys_of(&self, owner: &MemberId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM api_keys WHERE owner = ?1 ORDER BY created_at, hash", accounts::API_KEY);
+        self.list(sql, (owner.to_string(),), accounts::api_key).await
+    }
+
+    async fn api_keys_for(&self, room: &RoomId) -> Result<Vec<ApiKeyRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM api_keys WHERE room_id = ?1 ORDER BY created_at, hash", accounts::API_KEY);
+        self.list(sql, (room.to_string(),), accounts::api_key).await
+    }
+
+    async fn device_key(&self, key: &PublicKey) -> Result<Option<DeviceKeyRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM device_keys WHERE public_key = ?1 AND proven", accounts::DEVICE_KEY);
+        self.one(sql, (key.0,), accounts::device_key).await
+    }
+
+    async fn device_keys_of(&self, account: &MemberId) -> Result<Vec<DeviceKeyRecord>, StoreError> {
+        let columns = accounts::DEVICE_KEY;
+        let sql = format!("SELECT {columns} FROM device_keys WHERE account = ?1 ORDER BY registered_at, public_key");
+        self.list(sql, (account.to_string(),), accounts::device_key).await
+    }
+
+    async fn invite(&self, code: &str) -> Result<Option<InviteRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM invites WHERE code = ?1", accounts::INVITE);
+        self.one(sql, (code.to_owned(),), accounts::invite).await
+    }
+
+    async fn invites_of(&self, room: &RoomId) -> Result<Vec<InviteRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM invites WHERE room_id = ?1 ORDER BY expires_at, code", accounts::INVITE);
+        self.list(sql, (room.to_string(),), accounts::invite).await
     }
 
     async fn apply(&self, changes: Vec<Change>) -> Result<(), StoreError> {

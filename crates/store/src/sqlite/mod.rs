@@ -4,6 +4,7 @@
 //! (group commit); all reads through another, which sees what is committed. The file is in WAL mode with
 //! `synchronous=FULL`: what is confirmed survives a power cut.
 
+mod accounts;
 mod adapter;
 mod open;
 mod rows;

@@ -3,16 +3,20 @@
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ValueRef};
 use rusqlite::{Connection, Row, params};
 use sleap_rtc_wire::record::{
-    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord,
+    Change, IdentityKind, IdentityRecord, MemberRole, MembershipRecord, Mesh, RoomKind, RoomRecord, Switches, Taken,
+    WorkerRecord,
 };
 use sleap_rtc_wire::{PublicKey, RoomId, Time};
 
+use super::accounts;
+
 /// The columns of [`room`], in its order.
-pub(super) const ROOM: &str = "room_id, token, created_by, created_at, name, kind, ttl_ms, expires_at, epoch";
+pub(super) const ROOM: &str =
+    "room_id, token, created_by, created_at, name, kind, ttl_ms, expires_at, epoch, mesh, strict_offers";
 /// The columns of [`membership`], in its order.
 pub(super) const MEMBERSHIP: &str = "room_id, member, role, joined_at";
 /// The columns of [`worker`], in its order.
-pub(super) const WORKER: &str = "room_id, peer_id, member, metadata, silent_since";
+pub(super) const WORKER: &str = "room_id, peer_id, member, metadata, silent_since, taken";
 /// The columns of [`identity`], in its order.
 pub(super) const IDENTITY: &str = "member, kind, username, key, created_at";
 
@@ -28,19 +32,19 @@ where
     }
 }
 
-fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
+pub(super) fn parsed<T: std::str::FromStr>(row: &Row<'_>, column: usize) -> rusqlite::Result<T>
 where
     T::Err: std::error::Error + Send + Sync + 'static,
 {
     row.get::<_, Parsed<T>>(column).map(|value| value.0)
 }
 
-fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
+pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     let value: i64 = row.get(column)?;
     u64::try_from(value).map_err(|_| rusqlite::Error::IntegralValueOutOfRange(column, value))
 }
 
-fn unsigned_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
+pub(super) fn unsigned_or_null(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<u64>> {
     if row.get_ref(column)? == ValueRef::Null { Ok(None) } else { unsigned(row, column).map(Some) }
 }
 
@@ -71,6 +75,8 @@ pub(super) fn identity_text(kind: IdentityKind) -> &'static str {
     match kind {
         IdentityKind::Anonymous => "anonymous",
         IdentityKind::Key => "key",
+        // Never in the table of identities: accounts have their own.
+        IdentityKind::Account => "account",
     }
 }
 
@@ -97,6 +103,10 @@ pub(super) fn room(row: &Row<'_>) -> rusqlite::Result<RoomRecord> {
         ttl_ms: unsigned_or_null(row, 6)?,
         expires_at: unsigned_or_null(row, 7)?.map(Time),
         epoch: unsigned(row, 8)?,
+        switches: Switches {
+            mesh: word(row, 9, &[("off", Mesh::Off), ("reference", Mesh::Reference)])?,
+            strict_offers: row.get(10)?,
+        },
     })
 }
 
@@ -126,6 +136,7 @@ pub(super) fn worker(row: &Row<'_>) -> rusqlite::Result<WorkerRecord> {
         member: parsed(row, 2)?,
         metadata: json(row, 3)?,
         silent_since: unsigned_or_null(row, 4)?.map(Time),
+        taken: if row.get_ref(5)? == ValueRef::Null { None } else { Some(json::<Taken>(row, 5)?) },
     })
 }
 
@@ -170,13 +181,15 @@ pub(super) fn write(connection: &Connection, change: &Change) -> rusqlite::Resul
             .prepare_cached("DELETE FROM identities WHERE member = ?1")?
             .execute(params![member.as_str()])
             .map(drop),
+        account => accounts::write(connection, account),
     }
 }
 
 fn put_room(connection: &Connection, room: &RoomRecord) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(
-        "INSERT OR REPLACE INTO rooms (room_id, token, created_by, created_at, name, kind, ttl_ms, expires_at, epoch)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT OR REPLACE INTO rooms (room_id, token, created_by, created_at, name, kind, ttl_ms, expires_at, epoch,
+             mesh, strict_offers)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
     )?;
     statement.execute(params![
         room.room_id.as_str(),
@@ -188,26 +201,34 @@ fn put_room(connection: &Connection, room: &RoomRecord) -> rusqlite::Result<()> 
         room.ttl_ms.map(integer),
         room.expires_at.map(time),
         integer(room.epoch),
+        match room.switches.mesh {
+            Mesh::Off => "off",
+            Mesh::Reference => "reference",
+        },
+        room.switches.strict_offers,
     ])?;
     Ok(())
 }
 
 fn delete_room(connection: &Connection, room: &RoomId) -> rusqlite::Result<()> {
-    connection.prepare_cached("DELETE FROM memberships WHERE room_id = ?1")?.execute(params![room.as_str()])?;
-    connection.prepare_cached("DELETE FROM workers WHERE room_id = ?1")?.execute(params![room.as_str()])?;
-    connection.prepare_cached("DELETE FROM rooms WHERE room_id = ?1")?.execute(params![room.as_str()])?;
+    for table in ["memberships", "workers", "api_keys", "invites", "rooms"] {
+        let sql = format!("DELETE FROM {table} WHERE room_id = ?1");
+        connection.prepare_cached(&sql)?.execute(params![room.as_str()])?;
+    }
     Ok(())
 }
 
 fn put_worker(connection: &Connection, one: &WorkerRecord) -> rusqlite::Result<()> {
-    let metadata = serde_json::to_string(&one.metadata)
-        .map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))?;
+    let invalid = |error: serde_json::Error| rusqlite::Error::ToSqlConversionFailure(Box::new(error));
+    let metadata = serde_json::to_string(&one.metadata).map_err(invalid)?;
+    let taken = one.taken.as_ref().map(serde_json::to_string).transpose().map_err(invalid)?;
     connection
         .prepare_cached(
-            "INSERT INTO workers (room_id, peer_id, member, metadata, silent_since)
-             SELECT ?1, ?2, ?3, ?4, ?5 WHERE EXISTS (SELECT 1 FROM rooms WHERE room_id = ?1)
+            "INSERT INTO workers (room_id, peer_id, member, metadata, silent_since, taken)
+             SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS (SELECT 1 FROM rooms WHERE room_id = ?1)
              ON CONFLICT (room_id, peer_id) DO UPDATE
-             SET member = excluded.member, metadata = excluded.metadata, silent_since = excluded.silent_since",
+             SET member = excluded.member, metadata = excluded.metadata, silent_since = excluded.silent_since,
+                 taken = excluded.taken",
         )?
         .execute(params![
             one.room_id.as_str(),
@@ -215,6 +236,7 @@ fn put_worker(connection: &Connection, one: &WorkerRecord) -> rusqlite::Result<(
             one.member.as_str(),
             metadata,
             one.silent_since.map(time),
+            taken,
         ])
         .map(drop)
 }

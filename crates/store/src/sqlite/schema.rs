@@ -50,6 +50,50 @@ const STEPS: &[&str] = &[
         PRIMARY KEY (room_id, peer_id)
     ) STRICT, WITHOUT ROWID;
 ",
+    "
+    ALTER TABLE rooms ADD COLUMN mesh TEXT NOT NULL DEFAULT 'off' CHECK (mesh IN ('off', 'reference'));
+    ALTER TABLE rooms ADD COLUMN strict_offers INTEGER NOT NULL DEFAULT 1;
+    ALTER TABLE workers ADD COLUMN taken TEXT;  -- JSON; NULL: nobody has it
+
+    CREATE TABLE accounts (
+        member     TEXT    NOT NULL PRIMARY KEY,
+        username   TEXT    NOT NULL COLLATE NOCASE UNIQUE,
+        avatar_url TEXT,
+        created_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE api_keys (
+        hash       BLOB    NOT NULL PRIMARY KEY,  -- 32 bytes
+        key_id     TEXT    NOT NULL UNIQUE,
+        room_id    TEXT,                          -- NULL: an account's
+        owner      TEXT    NOT NULL,
+        name       TEXT    NOT NULL,
+        created_at INTEGER NOT NULL,
+        expires_at INTEGER,                       -- NULL: never
+        revoked_at INTEGER                        -- NULL: good
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX api_keys_by_owner ON api_keys (owner);
+    CREATE INDEX api_keys_by_room ON api_keys (room_id) WHERE room_id IS NOT NULL;
+
+    CREATE TABLE device_keys (
+        account       TEXT    NOT NULL,
+        public_key    BLOB    NOT NULL,  -- 32 bytes
+        key_id        TEXT    NOT NULL,
+        device_name   TEXT    NOT NULL,
+        registered_at INTEGER NOT NULL,
+        proven        INTEGER NOT NULL,
+        PRIMARY KEY (account, public_key)
+    ) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX device_keys_proven ON device_keys (public_key) WHERE proven;
+
+    CREATE TABLE invites (
+        code       TEXT    NOT NULL PRIMARY KEY,
+        room_id    TEXT    NOT NULL,
+        made_by    TEXT    NOT NULL,
+        expires_at INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX invites_by_room ON invites (room_id);
+",
 ];
 
 /// Brings the file to the newest version, whole or not at all; refuses a file that is newer than this program.

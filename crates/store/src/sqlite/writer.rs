@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 use sleap_rtc_wire::record::Change;
 use tokio::sync::{mpsc, oneshot};
 
-use super::rows;
+use super::{accounts, rows};
 use crate::StoreError;
 
 /// Batches that may wait; the next writer waits for a place.
@@ -58,6 +58,11 @@ fn write(transaction: &mut rusqlite::Transaction<'_>, changes: &[Change]) -> rus
         {
             // Dropping the savepoint rolls back to it.
             return Ok(Err(StoreError::Stale { room_id: room.room_id.clone(), stored }));
+        }
+        if let Change::PutAccount(account) = change
+            && accounts::is_taken(&savepoint, account)?
+        {
+            return Ok(Err(StoreError::NameTaken(account.username.clone())));
         }
         rows::write(&savepoint, change)?;
     }

@@ -24,9 +24,11 @@ async fn a_file_of_the_first_version_is_brought_up_to_date() {
     let store = Sqlite::open(&path).unwrap();
     store.apply(vec![Change::PutRoom(room("a"))]).await.unwrap();
     drop(store);
-    // As it was before workers were remembered.
+    // As it was before workers and accounts were remembered.
     let shell = rusqlite::Connection::open(&path).unwrap();
-    shell.execute_batch("DROP TABLE workers; PRAGMA user_version = 1;").unwrap();
+    let before = "DROP TABLE workers; DROP TABLE accounts; DROP TABLE api_keys; DROP TABLE device_keys; DROP TABLE invites;
+                  ALTER TABLE rooms DROP COLUMN mesh; ALTER TABLE rooms DROP COLUMN strict_offers; PRAGMA user_version = 1;";
+    shell.execute_batch(before).unwrap();
     drop(shell);
     let store = Sqlite::open(&path).unwrap();
     assert_eq!(store.room(&room_id("a")).await.unwrap(), Some(room("a")));

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use sleap_rtc_wire::record::{
-    IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord,
+    IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, Switches, WorkerRecord,
 };
 use sleap_rtc_wire::{MemberId, Metadata, PeerId, PublicKey, RoomId, Time};
 
@@ -25,6 +25,7 @@ pub(crate) fn room(id: &str) -> RoomRecord {
         ttl_ms: Some(30 * 86_400_000),
         expires_at: Some(Time(1_766_592_000_123)),
         epoch: 1,
+        switches: Switches::default(),
     }
 }
 
@@ -50,5 +51,6 @@ pub(crate) fn worker(room: &str, peer: &str) -> WorkerRecord {
             json!({"tags": ["sleap-rtc"], "properties": {"status": "available", "gpu_memory_mb": 24576}}),
         ),
         silent_since: None,
+        taken: None,
     }
 }

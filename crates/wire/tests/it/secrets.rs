@@ -1,7 +1,7 @@
 //! What must not reach a log, whatever is printed there.
 
 use sleap_rtc_wire::http::{AnonymousSignin, DeletePeer, DeletePeersAndRoom, ExtendRoom, KeySignedIn, RoomCreated};
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::signal::{IceServer, RegisteredAuth};
 use sleap_rtc_wire::{MemberId, PeerId, RoomId, Time, ToPeer};
 
@@ -27,6 +27,7 @@ fn records_hide_the_rooms_password() {
         ttl_ms: Some(2),
         expires_at: Some(Time(3)),
         epoch: 4,
+        switches: Switches::default(),
     };
     hidden(&record, "a7f3d2e1");
     hidden(&Change::PutRoom(record), "epoch");

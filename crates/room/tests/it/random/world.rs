@@ -336,6 +336,7 @@ impl World {
                         self.hear(n, conn, frame);
                     }
                 }
+                Effect::Publish { .. } => {}
                 Effect::Close { conn, reason } => {
                     if reason == CloseReason::Superseded {
                         self.seen.saw("superseded");
