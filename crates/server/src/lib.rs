@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `lifecycle` | bind, serve, shut down in order |
 //! | `listen` | the accept loop and its limits |
-//! | `http/` | the routes |
+//! | `http/` | the routes; `http/routes.rs` is the table of them, with who may call |
 //! | `ws`, `joining`, `outbox` | one signaling connection: reading, registering, what waits to be written |
 //! | `registry`, `room_cell`, `effects` | rooms by id, one room and its one writer, what the room wants done |
 //! | `whereabouts`, `origins` | which rooms have a peer of some name; from which address something was made |
@@ -36,5 +36,6 @@ mod whereabouts;
 mod ws;
 
 pub use config::{Config, Rates};
+pub use http::{Route, Who, routes};
 pub use lifecycle::{Ports, Server, ServerError, run};
 pub use outbox::close_code;

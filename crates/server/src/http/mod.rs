@@ -11,6 +11,7 @@ mod delete;
 mod fault;
 mod page;
 mod rooms;
+mod routes;
 mod show;
 mod sign_in;
 mod status;
@@ -23,13 +24,13 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 use sleap_rtc_wire::{Code, limits};
 
 use crate::app::App;
 use crate::listen::Remote;
 pub(crate) use address::Address;
 use fault::Fault;
+pub use routes::{Route, Who, routes};
 
 /// What a WebSocket reads at once, bytes: the default of 128 KiB is touched by the first message and stays.
 const READ_BUFFER: usize = 4 << 10;
@@ -38,23 +39,7 @@ const WRITE_BUFFER: usize = 4 << 10;
 
 /// All routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
-    Router::new()
-        .route("/anonymous-signin", post(sign_in::anonymous))
-        .route("/key-signin", post(sign_in::key))
-        .route("/create-room", post(rooms::create))
-        .route("/rooms", get(show::list))
-        .route("/rooms/{room_id}", get(show::one))
-        .route("/extend-room", post(rooms::extend))
-        .route("/delete-peers-and-room", post(delete::peers_and_room))
-        .route("/delete-peer", post(delete::peer))
-        .route("/identities/cleanup", post(clean_up::identities))
-        .route("/health", get(status::health))
-        .route("/ready", get(status::ready))
-        .route("/metrics", get(status::metrics))
-        .route("/metrics/prometheus", get(status::prometheus))
-        .route("/admin/stats", get(admin::stats))
-        .route("/admin/rooms", get(admin::rooms).post(admin::create_room))
-        .route("/admin/rooms/{room_id}", axum::routing::delete(admin::delete_room))
+    routes::router()
         .fallback(async || Fault::new(StatusCode::NOT_FOUND, Code::Unknown, "Not Found"))
         .method_not_allowed_fallback(async || {
             Fault::new(StatusCode::METHOD_NOT_ALLOWED, Code::Unknown, "Method Not Allowed")
