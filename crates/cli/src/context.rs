@@ -42,7 +42,7 @@ impl Context {
         Self::load(&Connect { server, ..Connect::default() })
     }
 
-    /// The room and its token, both of which must be set.
+    /// The room, which must be set, and its token if there is one.
     pub(crate) fn room(&self) -> CliResult<RoomAccess> {
         self.settings.room_access().map_err(|error| settings_error(&error))
     }
@@ -149,9 +149,6 @@ pub(crate) fn settings_error(error: &SettingsError) -> CliError {
         SettingsError::NoRoom => CliError::new(Exit::Usage, "no room is set")
             .cause("neither --room nor SLEAP_RTC_ROOM_ID nor a configuration file names one")
             .hint("export SLEAP_RTC_ROOM_ID=… SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed them"),
-        SettingsError::NoToken => CliError::new(Exit::Usage, "the room's token is not set")
-            .cause("SLEAP_RTC_ROOM_TOKEN is empty, and there is no --token-file")
-            .hint("export SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed it"),
         SettingsError::Read { .. } | SettingsError::Syntax { .. } | SettingsError::NotText { .. } => {
             base("cannot read the settings").hint("mend the file, or move it away")
         }

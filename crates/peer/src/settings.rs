@@ -123,18 +123,15 @@ pub enum SettingsError {
     /// Nobody named a room.
     #[error("no room is set: {} and {} are what `sleap-rtc room create` printed", env::ROOM_ID, env::ROOM_TOKEN)]
     NoRoom,
-    /// A room without its password.
-    #[error("the room's token is not set: {}", env::ROOM_TOKEN)]
-    NoToken,
 }
 
-/// Which room, and its password.
+/// Which room, and how we get in.
 #[derive(Clone)]
 pub struct RoomAccess {
     /// The room.
     pub room: RoomId,
-    /// Its password. A secret.
-    pub token: String,
+    /// Its password; `None`: we come in as a member. A secret.
+    pub token: Option<String>,
 }
 
 /// What was found.
@@ -170,8 +167,14 @@ impl Settings {
                 .map(|value| Setting { value, source: source.clone() })
                 .map_err(|error| SettingsError::Room { origin: source, error })
         });
-        let token = layers.iter().find_map(|layer| layer.token.clone());
-        Ok(Self { server, room: room.transpose()?, token })
+        let room: Option<Setting<RoomId>> = room.transpose()?;
+        // A place that names another room has the token of that one.
+        let is_of_another = |layer: &&Layer| match (&layer.room, &room) {
+            (Some(named), Some(room)) => named.value.trim() != room.value.as_str(),
+            _ => false,
+        };
+        let token = layers.iter().filter(|layer| !is_of_another(layer)).find_map(|layer| layer.token.clone());
+        Ok(Self { server, room, token })
     }
 
     /// The room, if one is set.
@@ -179,11 +182,11 @@ impl Settings {
         self.room.as_ref()
     }
 
-    /// The room and its password, both of which must be set.
+    /// The room, which must be set, and its password if that is set too.
     pub fn room_access(&self) -> Result<RoomAccess, SettingsError> {
         let room = self.room.clone().ok_or(SettingsError::NoRoom)?.value;
-        let token = self.token.clone().ok_or(SettingsError::NoToken)?.value;
-        Ok(RoomAccess { room, token: token.trim().to_owned() })
+        let token = self.token.as_ref().map(|token| token.value.trim().to_owned());
+        Ok(RoomAccess { room, token })
     }
 }
 

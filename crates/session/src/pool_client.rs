@@ -32,8 +32,8 @@ pub struct Setup {
     pub peer_id: PeerId,
     /// The room.
     pub room_id: RoomId,
-    /// The room's password. A secret.
-    pub token: String,
+    /// The room's password; a member of the room needs none. A secret.
+    pub token: Option<String>,
     /// Tags and properties.
     pub metadata: Metadata,
     /// Whether to give up if the first try fails.
@@ -145,7 +145,7 @@ impl PoolClient {
             role: "client".to_owned(),
             metadata: self.setup.metadata.clone(),
             room_id: Some(self.setup.room_id.clone()),
-            token: Some(self.setup.token.clone()),
+            token: self.setup.token.clone(),
             id_token,
             features: vec![CLAIMS.to_owned()],
             ..Register::default()

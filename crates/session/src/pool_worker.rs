@@ -45,8 +45,8 @@ pub struct Setup {
     pub peer_id: PeerId,
     /// The room.
     pub room_id: RoomId,
-    /// The room's password. A secret.
-    pub token: String,
+    /// The room's password; a member of the room needs none. A secret.
+    pub token: Option<String>,
     /// Tags and properties; `status` and what belongs to it are set by the worker itself.
     pub metadata: Metadata,
     /// What this peer has seen in this room, from disk.
@@ -198,7 +198,7 @@ impl PoolWorker {
             role: "worker".to_owned(),
             metadata,
             room_id: Some(self.setup.room_id.clone()),
-            token: Some(self.setup.token.clone()),
+            token: self.setup.token.clone(),
             id_token,
             features: vec![CLAIMS.to_owned()],
             claims: self.slot.held().into_iter().filter(|_| !mutation::on(Mutation::HeldNotTold)).collect(),

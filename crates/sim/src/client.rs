@@ -58,7 +58,7 @@ impl World {
     pub(crate) fn start_client(&mut self, who: usize) {
         let now = self.nodes[who].clock.at(self.now);
         let place = &self.places[self.nodes[who].room];
-        let (room_id, token) = (place.id.clone(), place.token.clone());
+        let (room_id, token) = (place.id.clone(), Some(place.token.clone()));
         let first = if self.random.one_in(4) { FirstTry::Once } else { FirstTry::KeepTrying };
         let metadata = Metadata::default();
         let setup = Setup { peer_id: self.peer_id(who), room_id: room_id.clone(), token, metadata, first };

@@ -72,7 +72,7 @@ impl World {
         let setup = Setup {
             peer_id: self.peer_id(who),
             room_id: room_id.clone(),
-            token,
+            token: Some(token),
             metadata,
             seen,
             kept,

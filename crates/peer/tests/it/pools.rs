@@ -225,7 +225,7 @@ impl Worker {
         let setup = pool_worker::Setup {
             peer_id: peer(id),
             room_id: room.id.clone(),
-            token: room.token.clone(),
+            token: Some(room.token.clone()),
             metadata: Metadata::from(json!({"tags": ["sleap-rtc"], "properties": {"gpu_memory_mb": 16_000}})),
             seen: fences.load().unwrap(),
             kept: Vec::new(),
@@ -288,7 +288,7 @@ pub(crate) fn join(
     let setup = pool_client::Setup {
         peer_id: peer(id),
         room_id: room.id.clone(),
-        token: room.token.clone(),
+        token: Some(room.token.clone()),
         metadata: Metadata::from(json!({"tags": ["sleap-rtc", "training-client"]})),
         first: FirstTry::Once,
     };

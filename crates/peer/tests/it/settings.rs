@@ -64,11 +64,11 @@ fn command_line_then_environment_then_project_then_user() {
     place.project("[default]\nserver = \"https://project\"\nroom = \"r-project\"");
     assert_eq!(place.server(), addresses("https://project", "wss://project", project));
     let access = place.load().unwrap().room_access().unwrap();
-    assert_eq!((access.room.as_str(), access.token.as_str()), ("r-project", "t-user"));
+    assert_eq!((access.room.as_str(), access.token), ("r-project", None), "the user's token is that of another room");
     place.variables = vec![(env::SERVER, "http://env:3"), (env::ROOM_ID, "r-env"), (env::ROOM_TOKEN, " t-env\n")];
     assert_eq!(place.server(), addresses("http://env:3", "ws://env:3", Source::Variable(env::SERVER)));
     let access = place.load().unwrap().room_access().unwrap();
-    assert_eq!((access.room.as_str(), access.token.as_str()), ("r-env", "t-env"));
+    assert_eq!((access.room.as_str(), access.token.as_deref()), ("r-env", Some("t-env")));
     place.flags.server = Some("http://flag:4".to_owned());
     assert_eq!(place.server(), addresses("http://flag:4", "ws://flag:4", Source::Flag("--server")));
 }

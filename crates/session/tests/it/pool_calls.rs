@@ -117,7 +117,7 @@ impl World {
         let setup = Setup {
             peer_id: peer(99),
             room_id: RoomId::new("room").unwrap(),
-            token: String::new(),
+            token: Some(String::new()),
             metadata: Metadata::default(),
             first: FirstTry::KeepTrying,
         };

@@ -171,7 +171,7 @@ impl World {
         let setup = Setup {
             peer_id: peer(99),
             room_id: RoomId::new("room").unwrap(),
-            token: String::new(),
+            token: Some(String::new()),
             metadata: Metadata::from(json!({"tags": ["sleap-rtc"]})),
             seen: Seen::new(Fence { epoch: 0, counter: 3 }),
             kept: Vec::new(),

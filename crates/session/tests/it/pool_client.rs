@@ -327,7 +327,7 @@ impl Client {
         let setup = Setup {
             peer_id: peer("laptop"),
             room_id: RoomId::new("room1").unwrap(),
-            token: "pass".into(),
+            token: Some("pass".into()),
             metadata: Metadata::from(json!({"tags": ["sleap-rtc", "training-client"]})),
             first,
         };

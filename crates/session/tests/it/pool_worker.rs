@@ -419,7 +419,7 @@ impl Worker {
         let mut setup = Setup {
             peer_id: peer("gpu1"),
             room_id: RoomId::new("room1").unwrap(),
-            token: "pass".into(),
+            token: Some("pass".into()),
             metadata,
             seen: Seen::default(),
             kept: Vec::new(),

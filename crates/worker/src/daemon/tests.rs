@@ -37,7 +37,7 @@ impl Rig {
         let setup = Setup {
             peer_id: peer.clone(),
             room_id: room.clone(),
-            token: "t".to_owned(),
+            token: Some("t".to_owned()),
             metadata: Metadata::default(),
             seen: Seen::default(),
             kept: vec![],

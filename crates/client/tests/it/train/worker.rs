@@ -67,7 +67,7 @@ impl TestWorker {
         let setup = Setup {
             peer_id: me.clone(),
             room_id: lab.room.clone(),
-            token: lab.token.clone(),
+            token: Some(lab.token.clone()),
             metadata: Metadata::from(json!({
                 "tags": ["sleap-rtc", "training-worker"],
                 "properties": {"worker_name": "gpu-box", "gpu_memory_mb": 8188, "gpu_model": "RTX 4060"},

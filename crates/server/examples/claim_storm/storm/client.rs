@@ -63,7 +63,7 @@ impl Client {
         let setup = Setup {
             peer_id: peer_id.clone(),
             room_id: room.id,
-            token: room.token,
+            token: Some(room.token),
             metadata: Metadata::default(),
             first: FirstTry::KeepTrying,
         };

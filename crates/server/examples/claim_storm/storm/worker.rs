@@ -37,7 +37,7 @@ impl Worker {
         let setup = Setup {
             peer_id: peer_id.clone(),
             room_id: room.id,
-            token: room.token,
+            token: Some(room.token),
             metadata: super::people::worker_metadata(),
             seen: Seen::default(),
             kept: Vec::new(),
