@@ -2,7 +2,10 @@
 //!
 //! They block, in a thread of the runtime's pool, for [`TIMEOUT`] at most.
 
+pub mod accounts;
 mod error;
+pub mod members;
+mod methods;
 mod rooms;
 
 use std::time::{Duration, Instant};
