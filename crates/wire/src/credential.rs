@@ -69,8 +69,8 @@ pub struct KeyHash(pub [u8; 32]);
 impl KeyHash {
     /// The public name of the key with this hash: by it lists, logs and revocations mean the key without telling it.
     pub fn id(&self) -> crate::KeyId {
-        let hex: String = self.0.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-        crate::KeyId::new(&format!("key_{hex}")).unwrap_or_else(|_| unreachable!())
+        let number = self.0.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        crate::KeyId::new(&format!("key_{number:016x}")).unwrap_or_else(|_| unreachable!())
     }
 }
 

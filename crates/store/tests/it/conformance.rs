@@ -1,12 +1,15 @@
-//! What every adapter does. A new adapter adds one line at the end.
+//! What every adapter does.
 
 use std::sync::Arc;
 
 use serde_json::json;
-use sleap_rtc_store::{Memory, Sqlite, Store, StoreError};
-use sleap_rtc_wire::record::{Change, IdentityKind, MemberRole, MembershipRecord, RoomKind, RoomRecord, WorkerRecord};
+use sleap_rtc_store::{Store, StoreError};
+use sleap_rtc_wire::record::{
+    Change, IdentityKind, MemberRole, MembershipRecord, Mesh, RoomKind, RoomRecord, Switches, Taken, WorkerRecord,
+};
 use sleap_rtc_wire::{PeerId, Time};
 
+use crate::adapters::on_every_adapter;
 use crate::records::{identity, member, membership, metadata, room, room_id, worker};
 
 async fn put(store: &dyn Store, rooms: impl IntoIterator<Item = RoomRecord>) {
@@ -21,6 +24,7 @@ async fn a_room_comes_back_as_it_was_written(store: Arc<dyn Store>) {
         ttl_ms: None,
         expires_at: None,
         epoch: 0,
+        switches: Switches { mesh: Mesh::Reference, strict_offers: false },
         ..room("forever")
     };
     put(&*store, [room("a"), forever.clone()]).await;
@@ -190,10 +194,12 @@ async fn expected_workers_are_put_replaced_and_deleted(store: Arc<dyn Store>) {
     store.apply(all.iter().rev().cloned().map(Change::PutWorker).collect()).await.unwrap();
     assert_eq!(store.workers(&room_id("a")).await.unwrap(), all[..2], "by peer");
     assert_eq!(store.workers(&room_id("b")).await.unwrap(), all[2..]);
+    let taken = Taken { by: Some(PeerId::new("ana").unwrap()), job_id: None, since: Time(6) };
     let silent = WorkerRecord {
         member: member("bob"),
         metadata: metadata(json!({"tags": ["old"], "properties": {"status": "busy", "note": "\u{1f41d}", "x": null}})),
         silent_since: Some(Time(7)),
+        taken: Some(taken),
         ..worker("a", "gpu1")
     };
     store.apply(vec![Change::PutWorker(silent.clone())]).await.unwrap();
@@ -217,52 +223,18 @@ async fn no_worker_is_expected_in_a_room_that_is_gone(store: Arc<dyn Store>) {
     assert_eq!(store.workers(&room_id("a")).await.unwrap(), [], "a room of the same name later is another one");
 }
 
-macro_rules! suite {
-    ($name:ident, $store:expr, [$($case:ident,)+]) => {
-        mod $name {
-            $(
-                #[tokio::test]
-                async fn $case() {
-                    let (store, _folder) = $store;
-                    super::$case(store).await;
-                }
-            )+
-        }
-    };
-}
-
-macro_rules! adapter {
-    ($name:ident, $store:expr) => {
-        suite!(
-            $name,
-            $store,
-            [
-                a_room_comes_back_as_it_was_written,
-                a_room_opened_by_a_later_server_is_not_overwritten,
-                a_refused_batch_changes_nothing,
-                a_batch_is_written_in_its_order,
-                memberships_are_found_from_both_ends_and_go_with_the_room,
-                a_membership_keeps_when_it_began,
-                nobody_belongs_to_a_room_that_is_gone,
-                all_rooms_come_in_pages,
-                expired_rooms_come_by_their_end_in_pages,
-                identities_come_by_their_age_in_pages,
-                expected_workers_are_put_replaced_and_deleted,
-                no_worker_is_expected_in_a_room_that_is_gone,
-                writers_at_once_each_get_their_own_answer,
-            ]
-        );
-    };
-}
-
-fn in_memory() -> (Arc<dyn Store>, ()) {
-    (Arc::new(Memory::default()), ())
-}
-
-fn in_a_file() -> (Arc<dyn Store>, tempfile::TempDir) {
-    let folder = tempfile::tempdir().unwrap();
-    (Arc::new(Sqlite::open(&folder.path().join("server.sqlite")).unwrap()), folder)
-}
-
-adapter!(memory, super::in_memory());
-adapter!(sqlite, super::in_a_file());
+on_every_adapter![
+    a_room_comes_back_as_it_was_written,
+    a_room_opened_by_a_later_server_is_not_overwritten,
+    a_refused_batch_changes_nothing,
+    a_batch_is_written_in_its_order,
+    memberships_are_found_from_both_ends_and_go_with_the_room,
+    a_membership_keeps_when_it_began,
+    nobody_belongs_to_a_room_that_is_gone,
+    all_rooms_come_in_pages,
+    expired_rooms_come_by_their_end_in_pages,
+    identities_come_by_their_age_in_pages,
+    expected_workers_are_put_replaced_and_deleted,
+    no_worker_is_expected_in_a_room_that_is_gone,
+    writers_at_once_each_get_their_own_answer,
+];

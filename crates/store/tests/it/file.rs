@@ -17,25 +17,6 @@ async fn what_was_written_is_there_after_reopening() {
     assert_eq!(store.workers(&room_id("a")).await.unwrap(), [worker("a", "gpu1")]);
 }
 
-#[tokio::test]
-async fn a_file_of_the_first_version_is_brought_up_to_date() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("server.sqlite");
-    let store = Sqlite::open(&path).unwrap();
-    store.apply(vec![Change::PutRoom(room("a"))]).await.unwrap();
-    drop(store);
-    // As it was before workers and accounts were remembered.
-    let shell = rusqlite::Connection::open(&path).unwrap();
-    let before = "DROP TABLE workers; DROP TABLE accounts; DROP TABLE api_keys; DROP TABLE device_keys; DROP TABLE invites;
-                  ALTER TABLE rooms DROP COLUMN mesh; ALTER TABLE rooms DROP COLUMN strict_offers; PRAGMA user_version = 1;";
-    shell.execute_batch(before).unwrap();
-    drop(shell);
-    let store = Sqlite::open(&path).unwrap();
-    assert_eq!(store.room(&room_id("a")).await.unwrap(), Some(room("a")));
-    store.apply(vec![Change::PutWorker(worker("a", "gpu1"))]).await.unwrap();
-    assert_eq!(store.workers(&room_id("a")).await.unwrap(), [worker("a", "gpu1")]);
-}
-
 #[test]
 fn a_second_server_is_refused_until_the_first_is_gone() {
     let folder = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sleap_rtc_store::{Sqlite, Store};
 use sleap_rtc_wire::record::Change;
 
-use crate::records::{room, room_id};
+use crate::records::{invite, room, room_id};
 
 const FILE: &str = "STORE_TO_WRITE_TO";
 const CONFIRMED: usize = 300;
@@ -38,6 +38,7 @@ async fn every_confirmed_room_is_there_after_kill_9() {
     let store = Sqlite::open(&path).unwrap();
     for id in &confirmed {
         assert_eq!(store.room(&room_id(id)).await.unwrap(), Some(room(id)), "{id} was confirmed");
+        assert_eq!(store.invite(id).await.unwrap(), Some(invite(id, id, 5)), "with what was written beside it");
     }
 }
 
@@ -51,7 +52,8 @@ async fn writes_until_it_is_killed() {
         tokio::spawn(async move {
             for n in 0.. {
                 let id = format!("room-{writer}-{n}");
-                store.apply(vec![Change::PutRoom(room(&id))]).await.unwrap();
+                let both = vec![Change::PutRoom(room(&id)), Change::PutInvite(invite(&id, &id, 5))];
+                store.apply(both).await.unwrap();
                 writeln!(std::io::stdout(), "confirmed {id}").unwrap();
             }
         })

@@ -2,9 +2,10 @@
 
 use serde_json::{Value, json};
 use sleap_rtc_wire::record::{
-    IdentityKind, IdentityRecord, MemberRole, MembershipRecord, RoomKind, RoomRecord, Switches, WorkerRecord,
+    AccountRecord, ApiKeyKind, ApiKeyRecord, DeviceKeyRecord, IdentityKind, IdentityRecord, InviteRecord, MemberRole,
+    MembershipRecord, RoomKind, RoomRecord, Switches, WorkerRecord,
 };
-use sleap_rtc_wire::{MemberId, Metadata, PeerId, PublicKey, RoomId, Time};
+use sleap_rtc_wire::{ApiKey, KeyId, MemberId, Metadata, PeerId, PublicKey, RoomId, Time};
 
 pub(crate) fn room_id(id: &str) -> RoomId {
     RoomId::new(id).unwrap()
@@ -52,5 +53,52 @@ pub(crate) fn worker(room: &str, peer: &str) -> WorkerRecord {
         ),
         silent_since: None,
         taken: None,
+    }
+}
+
+pub(crate) fn account(who: &str, username: &str) -> AccountRecord {
+    let avatar_url = Some("https://avatars.example/7".to_owned());
+    AccountRecord { member: member(who), username: username.to_owned(), avatar_url, created_at: Time(3) }
+}
+
+/// The key that these bytes make.
+pub(crate) fn secret(n: u8) -> ApiKey {
+    ApiKey::of_account([n; 24])
+}
+
+pub(crate) fn api_key(n: u8, owner: &str, created_at: u64) -> ApiKeyRecord {
+    ApiKeyRecord {
+        hash: secret(n).hash(),
+        kind: ApiKeyKind::Account,
+        owner: member(owner),
+        name: format!("key {n}"),
+        created_at: Time(created_at),
+        expires_at: None,
+        revoked_at: None,
+    }
+}
+
+pub(crate) fn worker_key(n: u8, owner: &str, room: &str) -> ApiKeyRecord {
+    let kind = ApiKeyKind::Worker(room_id(room));
+    ApiKeyRecord { kind, expires_at: Some(Time(9)), revoked_at: Some(Time(8)), ..api_key(n, owner, u64::from(n)) }
+}
+
+pub(crate) fn device(n: u8, account: &str, proven: bool) -> DeviceKeyRecord {
+    DeviceKeyRecord {
+        key_id: KeyId::new(&format!("device-{n}-of-{account}")).unwrap(),
+        account: member(account),
+        public_key: PublicKey([n; 32]),
+        device_name: format!("laptop {n}"),
+        registered_at: Time(u64::from(n)),
+        proven,
+    }
+}
+
+pub(crate) fn invite(code: &str, room: &str, expires_at: u64) -> InviteRecord {
+    InviteRecord {
+        code: code.to_owned(),
+        room_id: room_id(room),
+        made_by: member("alice"),
+        expires_at: Time(expires_at),
     }
 }
