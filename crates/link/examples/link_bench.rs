@@ -146,7 +146,7 @@ async fn send_webrtc(mib: usize) -> Outcome<Round> {
     let mut receiver = Receiver::start("receive-webrtc")?;
     receiver.tell(&mib.to_string()).await?;
     let begun = Instant::now();
-    let offered = WebRtcConnector::new(Config::default()).offer().await?;
+    let offered = WebRtcConnector::new(Config::default()).offer(&[]).await?;
     receiver.tell(&fold(offered.sdp())).await?;
     let answer = unfold(&receiver.hear().await?);
     let link = offered.connect(&answer, PATIENCE).await?;
@@ -169,7 +169,7 @@ async fn send_webrtc(mib: usize) -> Outcome<Round> {
 
 async fn receive_webrtc() -> Outcome<()> {
     let mib: usize = ask()?.parse()?;
-    let answered = WebRtcConnector::new(Config::default()).answer(&unfold(&ask()?)).await?;
+    let answered = WebRtcConnector::new(Config::default()).answer(&unfold(&ask()?), &[]).await?;
     say(&fold(answered.sdp()))?;
     let link = answered.connected(PATIENCE).await?;
     let before = cpu();

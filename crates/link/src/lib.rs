@@ -27,6 +27,6 @@ pub mod webrtc;
 
 pub use error::{CloseReason, LinkError};
 pub use port::{
-    AnsweredLink, Binding, Connector, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, OfferedLink, PathInfo,
-    PathKind,
+    AnsweredLink, Binding, Connector, IceServer, Link, LinkEvent, MAX_BULK_MESSAGE, MAX_CONTROL_MESSAGE, OfferedLink,
+    PathInfo, PathKind,
 };

@@ -1,5 +1,6 @@
 //! The port: what the session's shells program against.
 
+use std::fmt;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -98,14 +99,33 @@ pub struct PathInfo {
     pub receive_buffer: Option<usize>,
 }
 
+/// A server that helps to find a path, as the signaling server tells it: STUN (`stun:HOST:PORT`) or TURN over UDP
+/// (`turn:HOST:PORT?transport=udp`). What cannot be used is left out: other schemes, TURN over TCP or without a login.
+#[derive(Clone, PartialEq, Eq)]
+pub struct IceServer {
+    /// Addresses of the server.
+    pub urls: Vec<String>,
+    /// User name for TURN, or empty.
+    pub username: String,
+    /// Password for TURN, or empty. Never printed.
+    pub credential: String,
+}
+
+impl fmt::Debug for IceServer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
 /// Makes links. The offerer opens both channels.
 #[async_trait]
 pub trait Connector: Send + Sync + 'static {
-    /// Prepares a link and describes it in an offer that is complete (no candidate follows later).
-    async fn offer(&self) -> Result<Box<dyn OfferedLink>, LinkError>;
+    /// Prepares a link and describes it in an offer that is complete (no candidate follows later). `servers` are asked for a
+    /// bounded time; none is needed on one network.
+    async fn offer(&self, servers: &[IceServer]) -> Result<Box<dyn OfferedLink>, LinkError>;
 
-    /// Answers a peer's offer.
-    async fn answer(&self, offer_sdp: &str) -> Result<Box<dyn AnsweredLink>, LinkError>;
+    /// Answers a peer's offer, likewise.
+    async fn answer(&self, offer_sdp: &str, servers: &[IceServer]) -> Result<Box<dyn AnsweredLink>, LinkError>;
 }
 
 /// A link that waits for the peer's answer. Dropping it gives everything back.

@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use sleap_rtc_link::IceServer;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_client::{
     CallId, ClaimRequest, Effect, Fact, Failure, Found, Input, Offer, PoolClient, Setup,
@@ -14,11 +15,12 @@ use sleap_rtc_session::pool_client::{
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_wire::claim::Claimed;
 use sleap_rtc_wire::{ClaimId, Filters};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 
 use crate::api::Api;
 use crate::clock::{Clock, random};
+use crate::ice;
 use crate::line::{Line, LineEvent};
 
 /// Commands that may wait. The task takes them at once.
@@ -52,6 +54,7 @@ enum Command {
 pub struct ClientPool {
     commands: mpsc::Sender<Command>,
     calls: Arc<AtomicU64>,
+    ice_servers: watch::Receiver<Vec<IceServer>>,
     // Ends the task with its last owner.
     _task: Arc<JoinSet<()>>,
 }
@@ -68,10 +71,12 @@ impl ClientPool {
             line: Line::new(api, key),
             replies: HashMap::new(),
             events: to_shell,
+            ice_servers: watch::Sender::default(),
         };
+        let ice_servers = runner.ice_servers.subscribe();
         let mut task = JoinSet::new();
         task.spawn(runner.run(queue));
-        (Self { commands, calls: Arc::default(), _task: Arc::new(task) }, events)
+        (Self { commands, calls: Arc::default(), ice_servers, _task: Arc::new(task) }, events)
     }
 
     /// Books workers: on success as many as were asked for. While it waits in line, [`Fact::Waiting`] tells of it; dropping the
@@ -106,6 +111,11 @@ impl ClientPool {
         if self.commands.send(Command::Leave(reply)).await.is_ok() {
             done.await.ok();
         }
+    }
+
+    /// The servers that help to find a path, as the room told them when we registered.
+    pub fn ice_servers(&self) -> Vec<IceServer> {
+        self.ice_servers.borrow().clone()
     }
 
     async fn tell(&self, input: Input) {
@@ -152,6 +162,7 @@ struct Runner {
     line: Line,
     replies: HashMap<CallId, Reply>,
     events: mpsc::Sender<ClientEvent>,
+    ice_servers: watch::Sender<Vec<IceServer>>,
 }
 
 impl Runner {
@@ -229,7 +240,10 @@ impl Runner {
             Effect::Report(fact) => {
                 match &fact {
                     // Not the whole of it: it may hold credentials of relays.
-                    Fact::Registered(_) => tracing::info!("registered"),
+                    Fact::Registered(registered) => {
+                        tracing::info!("registered");
+                        self.ice_servers.send_replace(ice::told(&registered.ice_servers));
+                    }
                     fact => tracing::info!(?fact),
                 }
                 self.events.try_send(ClientEvent::Fact(fact)).ok();

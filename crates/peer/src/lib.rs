@@ -9,6 +9,7 @@ pub mod disk;
 pub mod env;
 pub mod explained;
 pub mod home;
+mod ice;
 mod line;
 pub mod pump;
 pub mod settings;

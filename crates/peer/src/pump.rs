@@ -164,8 +164,8 @@ mod tests {
     async fn pair() -> (Arc<dyn Link>, Arc<dyn Link>) {
         let network = Network::new();
         let (a, b) = (network.connector(), network.connector());
-        let offered = a.offer().await.expect("offer");
-        let answered = b.answer(offered.sdp()).await.expect("answer");
+        let offered = a.offer(&[]).await.expect("offer");
+        let answered = b.answer(offered.sdp(), &[]).await.expect("answer");
         let sdp = answered.sdp().to_owned();
         let (a, b) = tokio::join!(offered.connect(&sdp, PATIENCE), answered.connected(PATIENCE));
         (a.expect("offerer"), b.expect("answerer"))

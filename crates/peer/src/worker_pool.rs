@@ -5,16 +5,18 @@
 
 use std::collections::VecDeque;
 
+use sleap_rtc_link::IceServer;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_session::pool_line::Cause;
 use sleap_rtc_session::pool_worker::{Admission, Effect, Fact, Input, PoolWorker, Seen, Setup, Start, StartRefused};
 use sleap_rtc_wire::{Fence, JobId, PeerId, RoomId, Time};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::api::Api;
 use crate::clock::{Clock, random};
 use crate::home::{FenceFile, HomeError};
+use crate::ice;
 use crate::line::{Line, LineEvent};
 
 /// Commands that may wait. The task takes them at once.
@@ -65,6 +67,7 @@ enum Command {
 pub struct WorkerPool {
     events: mpsc::Receiver<WorkerEvent>,
     commands: mpsc::Sender<Command>,
+    ice_servers: watch::Receiver<Vec<IceServer>>,
     // Ends the task with its owner.
     _task: JoinSet<()>,
 }
@@ -73,6 +76,7 @@ pub struct WorkerPool {
 #[derive(Clone, Debug)]
 pub struct WorkerHandle {
     commands: mpsc::Sender<Command>,
+    ice_servers: watch::Receiver<Vec<IceServer>>,
 }
 
 impl WorkerPool {
@@ -93,10 +97,12 @@ impl WorkerPool {
             unwritten: None,
             waiting: VecDeque::new(),
             over: false,
+            ice_servers: watch::Sender::default(),
         };
+        let ice_servers = runner.ice_servers.subscribe();
         let mut task = JoinSet::new();
         task.spawn(runner.run(queue, to_shell));
-        Self { events, commands, _task: task }
+        Self { events, commands, ice_servers, _task: task }
     }
 
     /// What comes next; `None` after the last. Cancel safe.
@@ -106,11 +112,16 @@ impl WorkerPool {
 
     /// To answer and to report.
     pub fn handle(&self) -> WorkerHandle {
-        WorkerHandle { commands: self.commands.clone() }
+        WorkerHandle { commands: self.commands.clone(), ice_servers: self.ice_servers.clone() }
     }
 }
 
 impl WorkerHandle {
+    /// The servers that help to find a path, as the room told them when this worker registered.
+    pub fn ice_servers(&self) -> Vec<IceServer> {
+        self.ice_servers.borrow().clone()
+    }
+
     /// The answer to an offer is ready.
     pub async fn answered(&self, to: PeerId, sdp: String) {
         self.tell(Input::Answered { to, sdp }).await;
@@ -175,6 +186,7 @@ struct Runner {
     unwritten: Option<Seen>,
     waiting: VecDeque<WorkerEvent>,
     over: bool,
+    ice_servers: watch::Sender<Vec<IceServer>>,
 }
 
 impl Runner {
@@ -268,7 +280,10 @@ impl Runner {
     fn report(&mut self, fact: Fact) {
         match &fact {
             // Not the whole of it: it may hold credentials of relays.
-            Fact::Registered(_) => tracing::info!(peer = %self.peer_id, "registered"),
+            Fact::Registered(registered) => {
+                tracing::info!(peer = %self.peer_id, "registered");
+                self.ice_servers.send_replace(ice::told(&registered.ice_servers));
+            }
             fact => tracing::info!(peer = %self.peer_id, ?fact),
         }
         if self.waiting.len() < EVENTS {

@@ -48,7 +48,7 @@ impl Maker {
             self.pool.answer_failed(from, "too many links are being made here; try again".to_owned()).await;
             return None;
         }
-        let made = match self.connector.answer(&sdp).await {
+        let made = match self.connector.answer(&sdp, &self.pool.ice_servers()).await {
             Ok(answered) => self.connected(answered, &from).await,
             Err(error) => {
                 self.pool.answer_failed(from.clone(), error.to_string()).await;

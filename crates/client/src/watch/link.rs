@@ -74,7 +74,7 @@ pub(super) fn make(
         if offer.claim.is_none() {
             look(&pool, &offer.worker, clock).await?;
         }
-        let offered = connector.offer().await.map_err(|error| Unmade::Again(error.to_string()))?;
+        let offered = connector.offer(&pool.ice_servers()).await.map_err(|error| Unmade::Again(error.to_string()))?;
         offered.sdp().clone_into(&mut offer.sdp);
         let with_claim = offer.claim.is_some();
         let answer = pool.offer(offer).await.map_err(|failure| Unmade::by(failure, with_claim))?;

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::oneshot;
 
 use crate::error::{CloseReason, LinkError};
-use crate::port::{AnsweredLink, Connector, Link, OfferedLink};
+use crate::port::{AnsweredLink, Connector, IceServer, Link, OfferedLink};
 use pipe::{End, Fate};
 
 /// A network of links in this process. Clones are the same network.
@@ -97,7 +97,7 @@ pub struct MemoryConnector {
 
 #[async_trait]
 impl Connector for MemoryConnector {
-    async fn offer(&self) -> Result<Box<dyn OfferedLink>, LinkError> {
+    async fn offer(&self, _servers: &[IceServer]) -> Result<Box<dyn OfferedLink>, LinkError> {
         let mut shared = self.network.lock();
         let number = shared.number();
         let token = format!("memory offer {number}");
@@ -106,7 +106,7 @@ impl Connector for MemoryConnector {
         Ok(Box::new(Offered { network: self.network.clone(), token }))
     }
 
-    async fn answer(&self, offer_sdp: &str) -> Result<Box<dyn AnsweredLink>, LinkError> {
+    async fn answer(&self, offer_sdp: &str, _servers: &[IceServer]) -> Result<Box<dyn AnsweredLink>, LinkError> {
         let mut shared = self.network.lock();
         shared.check_up()?;
         let offerer = shared

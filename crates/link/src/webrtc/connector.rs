@@ -8,45 +8,62 @@ use ::webrtc::peer_connection::{RTCSessionDescription, crypto};
 use async_trait::async_trait;
 
 use super::link::{Flows, WebRtcLink};
-use super::peer::{Channels, Peer, Progress, stack};
+use super::peer::{Channels, Gathered, Peer, Progress, stack};
+use super::servers::{Servers, Silent};
 use super::{BULK_LABEL, CONTROL_LABEL, Config};
 use crate::error::{CloseReason, LinkError};
-use crate::port::{AnsweredLink, Binding, Connector, Link, OfferedLink};
+use crate::port::{AnsweredLink, Binding, Connector, IceServer, Link, OfferedLink};
 use crate::sdp::{Description, SdpError};
 
 /// Makes links over WebRTC.
 #[derive(Debug, Clone)]
 pub struct WebRtcConnector {
     config: Config,
+    silent: Silent,
 }
 
 impl WebRtcConnector {
     /// A connector; it opens nothing yet. Use it within a tokio runtime.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        Self { config, silent: Silent::default() }
+    }
+
+    /// Opens a peer connection that asks these servers for a path, unless they have been silent of late.
+    async fn open(&self, servers: &[IceServer]) -> Result<(Peer, Channels), LinkError> {
+        let wanted = if self.silent.are(servers) { &[] } else { servers };
+        Peer::open(&self.config, Servers::find(wanted).await).await
+    }
+
+    /// Its description, once the servers have answered or have had their time.
+    async fn description(&self, peer: &Peer, servers: &[IceServer]) -> Result<String, LinkError> {
+        if peer.gathered().await == Gathered::Silence {
+            tracing::debug!(?servers, "no ICE server has answered: going on without");
+            self.silent.remember(servers);
+        }
+        peer.description().await
     }
 }
 
 #[async_trait]
 impl Connector for WebRtcConnector {
-    async fn offer(&self) -> Result<Box<dyn OfferedLink>, LinkError> {
-        let (peer, _) = Peer::open(&self.config).await?;
+    async fn offer(&self, servers: &[IceServer]) -> Result<Box<dyn OfferedLink>, LinkError> {
+        let (peer, _) = self.open(servers).await?;
         let control = peer.pc.create_data_channel(CONTROL_LABEL, None).await.map_err(stack)?;
         let bulk = peer.pc.create_data_channel(BULK_LABEL, None).await.map_err(stack)?;
         let offer = peer.pc.create_offer(None).await.map_err(stack)?;
         peer.pc.set_local_description(offer).await.map_err(stack)?;
-        let sdp = peer.description().await?;
+        let sdp = self.description(&peer, servers).await?;
         Ok(Box::new(Offered { peer, flows: Flows::Both { control, bulk }, sdp }))
     }
 
-    async fn answer(&self, offer_sdp: &str) -> Result<Box<dyn AnsweredLink>, LinkError> {
+    async fn answer(&self, offer_sdp: &str, servers: &[IceServer]) -> Result<Box<dyn AnsweredLink>, LinkError> {
         let theirs = Description::parse(offer_sdp)?;
-        let (peer, channels) = Peer::open(&self.config).await?;
+        let (peer, channels) = self.open(servers).await?;
         let offer = RTCSessionDescription::offer(offer_sdp.to_owned()).map_err(unacceptable)?;
         peer.pc.set_remote_description(offer).await.map_err(unacceptable)?;
         let answer = peer.pc.create_answer(None).await.map_err(unacceptable)?;
         peer.pc.set_local_description(answer).await.map_err(unacceptable)?;
-        let sdp = peer.description().await?;
+        let sdp = self.description(&peer, servers).await?;
         Ok(Box::new(Answered { peer, channels, theirs, sdp }))
     }
 }

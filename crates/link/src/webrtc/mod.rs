@@ -12,6 +12,7 @@
 mod connector;
 mod link;
 mod peer;
+mod servers;
 mod sockets;
 
 use std::net::IpAddr;
@@ -25,24 +26,6 @@ pub const CONTROL_LABEL: &str = "sleap-rtc control";
 /// Label of the channel for bulk messages.
 pub const BULK_LABEL: &str = "sleap-rtc bulk";
 
-/// A server that helps to find a path: STUN (`stun:HOST:PORT`) or TURN over UDP (`turn:HOST:PORT?transport=udp`).
-/// The stack skips `stuns:`, `turns:` and TURN over TCP.
-#[derive(Clone, PartialEq, Eq)]
-pub struct IceServer {
-    /// Addresses of the server.
-    pub urls: Vec<String>,
-    /// User name for TURN, or empty.
-    pub username: String,
-    /// Password for TURN, or empty. Never printed.
-    pub credential: String,
-}
-
-impl std::fmt::Debug for IceServer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("IceServer").field("urls", &self.urls).finish_non_exhaustive()
-    }
-}
-
 /// Which local addresses a link uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Bind {
@@ -55,8 +38,6 @@ pub enum Bind {
 /// How links are made.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Servers for STUN and TURN; none is needed on one network.
-    pub ice_servers: Vec<IceServer>,
     /// Whether loopback addresses are offered too: for peers on one machine, and for containers without a network.
     pub include_loopback: bool,
     /// Local addresses.
@@ -67,13 +48,8 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// No servers, every interface, loopback too, lost after 15 s of silence.
+    /// Every interface, loopback too, lost after 15 s of silence.
     fn default() -> Self {
-        Self {
-            ice_servers: Vec::new(),
-            include_loopback: true,
-            bind: Bind::Interfaces,
-            lost_after: Duration::from_secs(15),
-        }
+        Self { include_loopback: true, bind: Bind::Interfaces, lost_after: Duration::from_secs(15) }
     }
 }

@@ -3,20 +3,21 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::rtc::ice::mdns::MulticastDnsMode;
 use ::rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
 use ::webrtc::data_channel::DataChannel;
 use ::webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration, RTCConfigurationBuilder,
-    RTCIceConnectionState, RTCIceGatheringState, RTCIceServer, RTCPeerConnectionState, SettingEngine,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfigurationBuilder, RTCIceCandidateType,
+    RTCIceConnectionState, RTCIceGatheringState, RTCPeerConnectionIceEvent, RTCPeerConnectionState, SettingEngine,
     SettingEngineBuilder,
 };
 use async_trait::async_trait;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
+use super::servers::Servers;
 use super::sockets::{Buffers, LinkRuntime, local_addresses};
 use super::{Bind, Config};
 use crate::error::{CloseReason, LinkError};
@@ -24,8 +25,19 @@ use crate::error::{CloseReason, LinkError};
 /// Most channels that a peer may open. We use two, older programs one.
 const MAX_CHANNELS: usize = 4;
 
-/// How long candidates are gathered; what is known then must do.
+/// How long candidates are gathered where no server is asked: there is nothing to wait for.
 const GATHERING: Duration = Duration::from_secs(5);
+
+/// How long the first answer of any ICE server is waited for: one request may get lost (it is repeated after 0.3 s) on the way
+/// around the world and back.
+const FIRST_ANSWER: Duration = Duration::from_millis(800);
+
+/// How long after the first answer the others are waited for, beside twice the time that the first one took: addresses of this
+/// machine that cannot reach the server never get one.
+const OTHER_ANSWERS: Duration = Duration::from_millis(100);
+
+/// The same where there is a relay, which needs more words than an address.
+const RELAYS: Duration = Duration::from_millis(600);
 
 /// How often a pair of addresses is tried. Setting up a link takes some three of these (the default, 200 ms, makes it
 /// 0.6 s on one machine).
@@ -43,10 +55,9 @@ const SEND_BUFFER: usize = (1 << 20) + (256 << 10);
 #[derive(Debug, Default)]
 pub(super) struct State {
     gathered: bool,
-    /// ICE found a path.
-    path: bool,
-    /// The handshake over it is done.
-    connected: bool,
+    /// A server has told an address.
+    helped: bool,
+    progress: Progress,
     /// Why it is of no more use.
     broken: Option<CloseReason>,
 }
@@ -57,10 +68,20 @@ impl State {
     }
 }
 
-/// How far setting up has come.
+/// What gathering candidates came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Gathered {
+    /// There is nothing more to wait for.
+    All,
+    /// There were servers to ask, and none has answered.
+    Silence,
+}
+
+/// How far setting up has come.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Progress {
     /// No path between the peers.
+    #[default]
     Nothing,
     /// A path, but no handshake over it.
     Path,
@@ -76,6 +97,12 @@ struct Handler {
 
 #[async_trait]
 impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if event.candidate.typ != RTCIceCandidateType::Host {
+            self.state.send_modify(|s| s.helped = true);
+        }
+    }
+
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         if state == RTCIceGatheringState::Complete {
             self.state.send_modify(|s| s.gathered = true);
@@ -84,14 +111,14 @@ impl PeerConnectionEventHandler for Handler {
 
     async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
         if matches!(state, RTCIceConnectionState::Connected | RTCIceConnectionState::Completed) {
-            self.state.send_modify(|s| s.path = true);
+            self.state.send_modify(|s| s.progress = s.progress.max(Progress::Path));
         }
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
         tracing::debug!(%state, "peer connection");
         match state {
-            RTCPeerConnectionState::Connected => self.state.send_modify(|s| s.connected = true),
+            RTCPeerConnectionState::Connected => self.state.send_modify(|s| s.progress = Progress::Connected),
             RTCPeerConnectionState::Failed | RTCPeerConnectionState::Closed => {
                 self.state.send_modify(|s| s.end(CloseReason::Lost));
             }
@@ -112,6 +139,8 @@ pub(super) struct Peer {
     pub(super) pc: Arc<dyn PeerConnection>,
     pub(super) state: watch::Receiver<State>,
     pub(super) buffers: Buffers,
+    /// Whether servers are asked, and then whether one is a relay.
+    asks: Option<bool>,
     hurry: Arc<AtomicBool>,
     runtime: Handle,
 }
@@ -126,30 +155,54 @@ pub(super) fn stack(error: impl std::fmt::Display) -> LinkError {
 
 impl Peer {
     /// Binds sockets and starts the stack's driver.
-    pub(super) async fn open(config: &Config) -> Result<(Self, Channels), LinkError> {
+    pub(super) async fn open(config: &Config, servers: Servers) -> Result<(Self, Channels), LinkError> {
         let buffers = Buffers::probe().map_err(stack)?;
         let (state, watched) = watch::channel(State::default());
         let (channels, opened) = mpsc::channel(MAX_CHANNELS);
         let runtime = LinkRuntime::default();
         let hurry = runtime.hurry();
+        let asks = servers.asks();
         let builder = PeerConnectionBuilder::new()
-            .with_configuration(ice(config))
+            .with_configuration(RTCConfigurationBuilder::new().with_ice_servers(servers.into_inner()).build())
             .with_setting_engine(settings(config, buffers))
             .with_handler(Arc::new(Handler { state, channels }))
             .with_runtime(Arc::new(runtime))
             .with_udp_addrs(bind_addresses(config)?)
             .with_data_channel_send_buffer_limit(SEND_BUFFER);
         let pc = Box::pin(builder.build()).await.map_err(stack)?;
-        Ok((Self { pc: Arc::new(pc), state: watched, buffers, hurry, runtime: Handle::current() }, opened))
+        Ok((Self { pc: Arc::new(pc), state: watched, buffers, asks, hurry, runtime: Handle::current() }, opened))
+    }
+
+    /// Waits for candidates, for a bounded time.
+    pub(super) async fn gathered(&self) -> Gathered {
+        self.hurry(true);
+        let gathered = self.gather().await;
+        self.hurry(false);
+        gathered
+    }
+
+    async fn gather(&self) -> Gathered {
+        let begin = Instant::now();
+        let mut state = self.state.clone();
+        let Some(relays) = self.asks else {
+            let all = state.wait_for(|s| s.gathered || s.broken.is_some());
+            if tokio::time::timeout(GATHERING, all).await.is_err() {
+                tracing::debug!("gathering candidates took too long: going on with what is known");
+            }
+            return Gathered::All;
+        };
+        let first = state.wait_for(|s| s.gathered || s.helped || s.broken.is_some());
+        if tokio::time::timeout(FIRST_ANSWER, first).await.is_err() {
+            return Gathered::Silence;
+        }
+        let rest = begin.elapsed() * 2 + if relays { RELAYS } else { OTHER_ANSWERS };
+        // Who has not answered by then will not.
+        tokio::time::timeout(rest, state.wait_for(|s| s.gathered || s.broken.is_some())).await.ok();
+        Gathered::All
     }
 
     /// The local description with every candidate that was found.
     pub(super) async fn description(&self) -> Result<String, LinkError> {
-        let mut state = self.state.clone();
-        let gathered = state.wait_for(|s| s.gathered || s.broken.is_some());
-        if tokio::time::timeout(GATHERING, gathered).await.is_err() {
-            tracing::debug!("gathering candidates took too long: going on with what is known");
-        }
         let description = self.pc.local_description().await.ok_or_else(|| stack("no local description"))?;
         if !description.sdp.contains("a=candidate:") {
             return Err(stack("no usable network address on this machine"));
@@ -174,12 +227,7 @@ impl Peer {
 
     /// How far setting up has come, for an error.
     pub(super) fn progress(&self) -> Progress {
-        let state = self.state.borrow();
-        match (state.connected, state.path) {
-            (true, _) => Progress::Connected,
-            (false, true) => Progress::Path,
-            (false, false) => Progress::Nothing,
-        }
+        self.state.borrow().progress
     }
 
     pub(super) async fn close(&self) {
@@ -203,15 +251,6 @@ impl Drop for Peer {
     fn drop(&mut self) {
         self.close_soon();
     }
-}
-
-fn ice(config: &Config) -> RTCConfiguration {
-    let servers = config.ice_servers.iter().map(|server| RTCIceServer {
-        urls: server.urls.clone(),
-        username: server.username.clone(),
-        credential: server.credential.clone(),
-    });
-    RTCConfigurationBuilder::new().with_ice_servers(servers.collect()).build()
 }
 
 fn settings(config: &Config, buffers: Buffers) -> SettingEngine {

@@ -364,8 +364,8 @@ pub(crate) async fn next_can_be_cancelled_at_any_time(rig: Rig) {
 }
 
 pub(crate) async fn without_an_answer_the_answerer_gives_up(rig: Rig) {
-    let offered = rig.connector().offer().await.unwrap();
-    let answered = rig.connector().answer(offered.sdp()).await.unwrap();
+    let offered = rig.connector().offer(&[]).await.unwrap();
+    let answered = rig.connector().answer(offered.sdp(), &[]).await.unwrap();
     let short = Duration::from_millis(300);
     assert_eq!(answered.connected(short).await.err(), Some(LinkError::Timeout(short)));
 }

@@ -53,7 +53,7 @@ impl Foreign {
         pc.set_local_description(offer).await.unwrap();
         complete.wait_for(|complete| *complete).await.unwrap();
         let offer = pc.local_description().await.unwrap().sdp;
-        let answered = WebRtcConnector::new(loopback(PATIENCE)).answer(&offer).await.unwrap();
+        let answered = WebRtcConnector::new(loopback(PATIENCE)).answer(&offer, &[]).await.unwrap();
         let answer = RTCSessionDescription::answer(answered.sdp().to_owned()).unwrap();
         pc.set_remote_description(answer).await.unwrap();
         let link = bounded(answered.connected(PATIENCE)).await;

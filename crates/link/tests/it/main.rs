@@ -4,6 +4,7 @@
 
 mod conformance;
 mod foreign;
+mod ice;
 mod memory;
 mod rig;
 mod webrtc;

@@ -14,8 +14,8 @@ async fn a_killed_network_makes_no_links_until_it_is_revived() {
     let (a, _b) = rig.pair().await;
     network.kill();
     assert_eq!(a.next().await, LinkEvent::Closed(CloseReason::Lost));
-    let offered = network.connector().offer().await.unwrap();
-    let refused = network.connector().answer(offered.sdp()).await.err().unwrap();
+    let offered = network.connector().offer(&[]).await.unwrap();
+    let refused = network.connector().answer(offered.sdp(), &[]).await.err().unwrap();
     assert!(matches!(refused, LinkError::Connect(_)), "{refused}");
     network.revive();
     let (c, d) = rig.pair().await;
@@ -27,9 +27,10 @@ async fn a_killed_network_makes_no_links_until_it_is_revived() {
 #[tokio::test]
 async fn an_offer_is_answered_once_and_an_answer_belongs_to_its_offer() {
     let network = Network::new();
-    let (first, second) = (network.connector().offer().await.unwrap(), network.connector().offer().await.unwrap());
-    let answered = network.connector().answer(first.sdp()).await.unwrap();
-    assert!(matches!(network.connector().answer(first.sdp()).await.err(), Some(LinkError::Sdp(_))));
+    let (first, second) =
+        (network.connector().offer(&[]).await.unwrap(), network.connector().offer(&[]).await.unwrap());
+    let answered = network.connector().answer(first.sdp(), &[]).await.unwrap();
+    assert!(matches!(network.connector().answer(first.sdp(), &[]).await.err(), Some(LinkError::Sdp(_))));
     assert!(matches!(second.connect(answered.sdp(), PATIENCE).await.err(), Some(LinkError::Sdp(_))));
     drop(answered);
     assert!(first.connect("memory answer 3", PATIENCE).await.is_err());

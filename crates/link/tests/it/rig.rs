@@ -58,9 +58,9 @@ impl Rig {
 
     /// A link: the offerer's end, the answerer's end.
     pub(crate) async fn pair(&self) -> (Arc<dyn Link>, Arc<dyn Link>) {
-        let offered = self.connector().offer().await.expect("offer");
+        let offered = self.connector().offer(&[]).await.expect("offer");
         let offer = self.carry(offered.sdp(), Wire::offer);
-        let answered = self.connector().answer(&offer).await.expect("answer");
+        let answered = self.connector().answer(&offer, &[]).await.expect("answer");
         let answer = self.carry(answered.sdp(), Wire::answer);
         let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
         (a.expect("the offerer connects"), b.expect("the answerer connects"))

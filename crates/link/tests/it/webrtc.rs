@@ -32,8 +32,8 @@ fn swapped(sdp: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swapped_fingerprint_in_the_answer_makes_no_link() {
-    let offered = connector().offer().await.unwrap();
-    let answered = connector().answer(offered.sdp()).await.unwrap();
+    let offered = connector().offer(&[]).await.unwrap();
+    let answered = connector().answer(offered.sdp(), &[]).await.unwrap();
     let answer = swapped(answered.sdp());
     let (a, b) = tokio::join!(offered.connect(&answer, LONG), answered.connected(LONG));
     assert!(refused(&a), "the offerer refuses");
@@ -42,8 +42,8 @@ async fn a_swapped_fingerprint_in_the_answer_makes_no_link() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_swapped_fingerprint_in_the_offer_makes_no_link() {
-    let offered = connector().offer().await.unwrap();
-    let answered = connector().answer(&swapped(offered.sdp())).await.unwrap();
+    let offered = connector().offer(&[]).await.unwrap();
+    let answered = connector().answer(&swapped(offered.sdp()), &[]).await.unwrap();
     let answer = answered.sdp().to_owned();
     let (a, b) = tokio::join!(offered.connect(&answer, LONG), answered.connected(LONG));
     assert!(refused(&b), "the answerer refuses");
@@ -53,8 +53,8 @@ async fn a_swapped_fingerprint_in_the_offer_makes_no_link() {
 #[tokio::test]
 async fn an_unacceptable_description_is_refused_before_anything_is_opened() {
     for bad in ["", "v=0\r\n", &"x".repeat(100_000)] {
-        assert!(matches!(connector().answer(bad).await.err(), Some(LinkError::Sdp(_))));
-        let offered = connector().offer().await.unwrap();
+        assert!(matches!(connector().answer(bad, &[]).await.err(), Some(LinkError::Sdp(_))));
+        let offered = connector().offer(&[]).await.unwrap();
         assert!(matches!(offered.connect(bad, PATIENCE).await.err(), Some(LinkError::Sdp(_))));
     }
 }
@@ -74,8 +74,8 @@ async fn an_address_that_cannot_be_bound_is_skipped() {
     // The second is reserved for documentation: no machine has it.
     let bind = Bind::Addresses(vec!["127.0.0.1".parse().unwrap(), "2001:db8::1".parse().unwrap()]);
     let connector = WebRtcConnector::new(Config { bind, ..Config::default() });
-    let offered = connector.offer().await.unwrap();
-    let answered = connector.answer(offered.sdp()).await.unwrap();
+    let offered = connector.offer(&[]).await.unwrap();
+    let answered = connector.answer(offered.sdp(), &[]).await.unwrap();
     let answer = answered.sdp().to_owned();
     let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
     let (a, b) = (a.unwrap(), b.unwrap());
@@ -87,14 +87,14 @@ async fn an_address_that_cannot_be_bound_is_skipped() {
 async fn the_default_configuration_connects_over_this_machines_interfaces() {
     for include_loopback in [true, false] {
         let connector = WebRtcConnector::new(Config { include_loopback, ..Config::default() });
-        let offered = match connector.offer().await {
+        let offered = match connector.offer(&[]).await {
             Ok(offered) => offered,
             // A container without any interface but loopback has nothing to offer without it.
             Err(LinkError::Stack(_)) if !include_loopback => continue,
             Err(error) => panic!("{error}"),
         };
         assert_eq!(offered.sdp().contains(" 127.0.0.1 "), include_loopback);
-        let answered = connector.answer(offered.sdp()).await.unwrap();
+        let answered = connector.answer(offered.sdp(), &[]).await.unwrap();
         let answer = answered.sdp().to_owned();
         let (a, b) = tokio::join!(offered.connect(&answer, PATIENCE), answered.connected(PATIENCE));
         let (a, b) = (a.unwrap(), b.unwrap());

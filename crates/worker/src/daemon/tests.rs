@@ -76,7 +76,7 @@ impl Rig {
 
     /// An offer that somebody waits for, and will not use.
     async fn offer(&self, from: &str) -> (Box<dyn OfferedLink>, Offer) {
-        let offered = self.network.connector().offer().await.unwrap();
+        let offered = self.network.connector().offer(&[]).await.unwrap();
         let offer = Offer { from: PeerId::new(from).unwrap(), sdp: offered.sdp().to_owned(), claimed: true };
         (offered, offer)
     }

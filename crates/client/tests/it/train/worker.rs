@@ -224,7 +224,7 @@ impl Shell {
                 }
                 let (connector, handle, to_me) = (connector.clone(), self.handle.clone(), self.to_me.clone());
                 tokio::spawn(async move {
-                    let answered = match connector.answer(&sdp).await {
+                    let answered = match connector.answer(&sdp, &handle.ice_servers()).await {
                         Ok(answered) => answered,
                         Err(error) => return handle.answer_failed(from, error.to_string()).await,
                     };
