@@ -6,14 +6,15 @@
 use sleap_rtc_wire::record::RoomRecord;
 use sleap_rtc_wire::{Code, MemberId};
 
+use crate::Person;
 use crate::secret::same_secret;
 
 /// Who calls, as far as the shell could tell.
 #[derive(Clone, Copy, Default)]
 pub struct Caller<'a> {
     /// Whose Bearer credential it showed; `None`: none, or a bad one.
-    pub member: Option<&'a MemberId>,
-    /// Whether that member belongs to the room: by its stored membership, or connected to it now.
+    pub person: Option<&'a Person>,
+    /// Whether that person belongs to the room: by a stored membership, or connected to it now, under any of its names.
     pub belongs: bool,
     /// The room's password as the caller gave it.
     pub token: Option<&'a str>,
@@ -27,9 +28,9 @@ pub struct Caller<'a> {
 /// Without the password: it must not reach a log.
 impl std::fmt::Debug for Caller<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { member, belongs, token, same_address, power } = self;
+        let Self { person, belongs, token, same_address, power } = self;
         f.debug_struct("Caller")
-            .field("member", member)
+            .field("person", person)
             .field("belongs", belongs)
             .field("shows_token", &token.is_some())
             .field("same_address", same_address)
@@ -64,6 +65,18 @@ pub enum Denied {
     NoAddress,
 }
 
+impl Caller<'_> {
+    /// Whether it is known who it is.
+    fn is_known(&self) -> bool {
+        self.person.is_some()
+    }
+
+    /// Whether this is one of its names.
+    pub fn is(&self, member: &MemberId) -> bool {
+        self.person.is_some_and(|person| person.is(member))
+    }
+}
+
 impl Denied {
     /// For a program.
     pub const fn code(self) -> Code {
@@ -84,7 +97,7 @@ impl Denied {
 
 /// Anybody who has signed in may make a room.
 pub fn may_create_room(caller: &Caller<'_>) -> Result<(), Denied> {
-    if caller.power == Power::Operator || caller.member.is_some() { Ok(()) } else { Err(Denied::Unauthenticated) }
+    if caller.power == Power::Operator || caller.is_known() { Ok(()) } else { Err(Denied::Unauthenticated) }
 }
 
 /// Whether the caller may move the room's expiry on.
@@ -99,17 +112,17 @@ pub fn may_delete_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Den
 
 /// Whether the caller may delete a peer of the room: whoever may delete the room, and the peer's own member.
 pub fn may_delete_peer(room: &RoomRecord, peer: Option<&MemberId>, caller: &Caller<'_>) -> Result<(), Denied> {
-    let is_peer = caller.member.is_some() && caller.member == peer;
+    let is_peer = peer.is_some_and(|peer| caller.is(peer));
     decide(caller, is_peer || owns(room, caller))
 }
 
 /// Whether the caller may see the room: those who belong to it, and the operator. An address tells nothing about whom a room's
 /// state is for.
 pub fn may_see_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Denied> {
-    let belongs = caller.member.is_some() && (caller.belongs || caller.member == Some(&room.created_by));
+    let belongs = caller.is_known() && (caller.belongs || caller.is(&room.created_by));
     if belongs || caller.power == Power::Operator {
         Ok(())
-    } else if caller.member.is_none() {
+    } else if !caller.is_known() {
         Err(Denied::Unauthenticated)
     } else {
         Err(Denied::Forbidden)
@@ -118,7 +131,7 @@ pub fn may_see_room(room: &RoomRecord, caller: &Caller<'_>) -> Result<(), Denied
 
 /// Whether the caller may see the room's password: who made it, and the operator.
 pub fn may_see_token(room: &RoomRecord, caller: &Caller<'_>) -> bool {
-    caller.power == Power::Operator || caller.member == Some(&room.created_by)
+    caller.power == Power::Operator || caller.is(&room.created_by)
 }
 
 /// Whose anonymous identities a clean-up reaches.
@@ -140,8 +153,8 @@ pub fn may_clean_up(power: Power, has_address: bool) -> Result<Reach, Denied> {
 }
 
 fn owns(room: &RoomRecord, caller: &Caller<'_>) -> bool {
-    let made_it = caller.member == Some(&room.created_by);
-    let belongs = caller.member.is_some() && caller.belongs;
+    let made_it = caller.is(&room.created_by);
+    let belongs = caller.is_known() && caller.belongs;
     let knows_it = caller.token.is_some_and(|token| same_secret(token, &room.token));
     made_it || belongs || knows_it
 }
@@ -149,7 +162,7 @@ fn owns(room: &RoomRecord, caller: &Caller<'_>) -> bool {
 fn decide(caller: &Caller<'_>, allowed: bool) -> Result<(), Denied> {
     if allowed || caller.power != Power::None || caller.same_address {
         Ok(())
-    } else if caller.member.is_none() && caller.token.is_none() {
+    } else if !caller.is_known() && caller.token.is_none() {
         Err(Denied::Unauthenticated)
     } else {
         Err(Denied::Forbidden)

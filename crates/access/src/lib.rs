@@ -5,15 +5,19 @@
 //! `server` carries out what is decided here.
 
 mod admission;
+mod credentials;
 mod deeds;
 mod identities;
+mod person;
 mod secret;
 mod terms;
 
-pub use admission::{Admitted, Named, Refusal, admit, may_take_name};
+pub use admission::{Admitted, Bearer, Named, Refusal, admit, may_take_name, room_of};
+pub use credentials::{Credential, KeyFault, check_key};
 pub use deeds::{
     Caller, Denied, Power, Reach, may_clean_up, may_create_room, may_delete_peer, may_delete_room, may_extend,
     may_see_room, may_see_token,
 };
 pub use identities::IdentityLifetimes;
+pub use person::Person;
 pub use terms::{MAX_TTL_MS, MIN_TTL_MS, Terms, TermsError, chosen_token, terms};

@@ -13,6 +13,8 @@ use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::guesses::Guesses;
+use crate::in_use::InUse;
 use crate::metrics::Metrics;
 use crate::origins::Origins;
 use crate::rates::Rate;
@@ -88,6 +90,11 @@ pub(crate) struct App {
     pub(crate) cleaning: AsyncMutex<()>,
     pub(crate) sign_ins: Rate,
     pub(crate) rooms: Rate,
+    pub(crate) registrations: Rate,
+    /// Wrong credentials.
+    pub(crate) guesses: Guesses,
+    /// Which keys have opened which connections.
+    pub(crate) in_use: Arc<InUse>,
     pub(crate) admin_secret: String,
     pub(crate) started: Time,
     /// One permit a socket.
@@ -107,6 +114,9 @@ impl App {
         Self {
             sign_ins: Rate::new(config.rates.sign_ins),
             rooms: Rate::new(config.rates.rooms),
+            registrations: Rate::new(config.limits.registrations),
+            guesses: Guesses::new(config.limits.guesses, config.limits.guesses_of_all),
+            in_use: Arc::default(),
             connections: Arc::new(Semaphore::new(config.connections)),
             unregistered: Arc::new(Semaphore::new(config.unregistered)),
             started: context.now(),

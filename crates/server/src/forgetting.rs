@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 
 use futures_util::future::{join_all, try_join_all};
-use sleap_rtc_identity::{IdentityError, Subject};
+use sleap_rtc_access::Person;
+use sleap_rtc_identity::IdentityError;
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::record::{IdentityKind, IdentityRecord, MemberRole};
 use sleap_rtc_wire::{MemberId, Time};
@@ -35,11 +36,11 @@ pub(crate) struct Staying<'a> {
 
 impl<'a> Staying<'a> {
     /// `None`: it was forgotten since its token was looked at. One that is being looked at may be kept: that is waited for.
-    pub(crate) async fn of(app: &'a App, subject: &'a Subject) -> Result<Option<Self>, StoreError> {
-        if subject.kind != IdentityKind::Anonymous {
+    pub(crate) async fn of(app: &'a App, person: &'a Person) -> Result<Option<Self>, StoreError> {
+        if person.kind() != IdentityKind::Anonymous {
             return Ok(Some(Self { app, anonymous: None }));
         }
-        let member = &subject.member;
+        let member = person.member();
         loop {
             let decided = app.context.decided.notified();
             if app.context.lifetimes().arrives(member) {
@@ -188,7 +189,7 @@ mod tests {
     use std::sync::Arc;
 
     use futures_util::FutureExt as _;
-    use sleap_rtc_identity::Local;
+    use sleap_rtc_identity::{Local, Subject};
     use sleap_rtc_store::{Memory, Store};
 
     use super::*;
@@ -205,7 +206,9 @@ mod tests {
         for is_kept in [true, false] {
             let subject = app.context.identity.sign_in_anonymous(app.context.now()).await.unwrap().subject;
             let leaving = Leaving::of(&app, &subject.member).unwrap();
-            let mut comes = pin!(Staying::of(&app, &subject));
+            let Subject { member, kind, username, .. } = subject.clone();
+            let person = Person::alone(member, kind, None, username);
+            let mut comes = pin!(Staying::of(&app, &person));
             assert!(comes.as_mut().now_or_never().is_none(), "nobody is refused who may be kept");
             if !is_kept {
                 app.context.identity.forget(&subject.member).await.unwrap();

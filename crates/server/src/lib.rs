@@ -9,33 +9,44 @@
 //! | `lifecycle` | bind, serve, shut down in order |
 //! | `listen` | the accept loop and its limits |
 //! | `http/` | the routes; `http/routes.rs` is the table of them, with who may call |
+//! | `stun`, `ice` | telling peers their own address; which servers they are told for that |
 //! | `ws`, `joining`, `outbox` | one signaling connection: reading, registering, what waits to be written |
+//! | `limits`, `allowance`, `meter`, `rates`, `guesses` | what a connection and an address may cost |
 //! | `registry`, `room_cell`, `effects` | rooms by id, one room and its one writer, what the room wants done |
 //! | `whereabouts`, `origins` | which rooms have a peer of some name; from which address something was made |
 //! | `sweeper`, `forgetting` | expired rooms, old identities, rooms that nobody uses |
 
+mod allowance;
 mod app;
 mod clock;
 mod config;
 mod effects;
 mod forgetting;
+mod guesses;
 mod http;
+mod in_use;
+mod ice;
 mod joining;
 mod lifecycle;
+mod limits;
 mod listen;
+mod meter;
 mod metrics;
 mod origins;
 mod outbox;
+mod persons;
 mod rates;
 mod registry;
 mod room_cell;
 mod secret_file;
+mod stun;
 mod sweeper;
 mod sys;
 mod whereabouts;
 mod ws;
 
-pub use config::{Config, Rates};
+pub use config::{Config, ExtraPort, Rates};
 pub use http::{Route, Who, routes};
-pub use lifecycle::{Ports, Server, ServerError, run};
+pub use limits::Limits;
+pub use lifecycle::{Extra, Ports, Server, ServerError, run};
 pub use outbox::close_code;

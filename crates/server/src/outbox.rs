@@ -4,8 +4,10 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sleap_rtc_room::CloseReason;
-use sleap_rtc_wire::{Text, ToPeer, limits};
+use sleap_rtc_wire::{Text, ToPeer};
 use tokio::sync::{Notify, OwnedSemaphorePermit};
+
+use crate::limits::Limits;
 
 /// Frames that may wait, whatever their size: an empty frame is not free either.
 const FRAMES: usize = 65_536;
@@ -16,14 +18,18 @@ const KEPT: usize = 64;
 pub mod close_code {
     /// The server ends (standard). Connect again, to it or its successor.
     pub const GOING_AWAY: u16 = 1001;
-    /// Not registered in time, or silent for too long (standard: policy).
+    /// Not registered in time, silent for too long, or too many frames (standard: policy).
     pub const POLICY: u16 = 1008;
+    /// A frame beyond the limit, which could not be read (standard).
+    pub const TOO_LARGE: u16 = 1009;
     /// The same peer registered on a later connection. Do not come back on this one.
     pub const SUPERSEDED: u16 = 4001;
     /// The peer was deleted.
     pub const DELETED: u16 = 4002;
     /// The room was removed.
     pub const ROOM_REMOVED: u16 = 4003;
+    /// What the peer came in by was revoked, or its time is over.
+    pub const REVOKED: u16 = 4004;
     /// The peer reads more slowly than it is written to.
     pub const SLOW_READER: u16 = 4008;
 }
@@ -32,9 +38,13 @@ pub mod close_code {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {
     Room(CloseReason),
+    Revoked,
     SlowReader,
     Unregistered,
     Silent,
+    TooFast,
+    /// A frame of more than so many bytes.
+    TooLarge(usize),
     ShuttingDown,
 }
 
@@ -44,22 +54,29 @@ impl End {
             Self::Room(CloseReason::Superseded) => close_code::SUPERSEDED,
             Self::Room(CloseReason::Deleted) => close_code::DELETED,
             Self::Room(CloseReason::RoomRemoved) => close_code::ROOM_REMOVED,
+            Self::Revoked => close_code::REVOKED,
             Self::SlowReader => close_code::SLOW_READER,
-            Self::Unregistered | Self::Silent => close_code::POLICY,
+            Self::Unregistered | Self::Silent | Self::TooFast => close_code::POLICY,
+            Self::TooLarge(_) => close_code::TOO_LARGE,
             Self::ShuttingDown => close_code::GOING_AWAY,
         }
     }
 
-    pub(crate) const fn text(self) -> &'static str {
-        match self {
+    /// For the peer and the log: which limit it was about.
+    pub(crate) fn text(self, limits: &Limits) -> String {
+        let text = match self {
             Self::Room(CloseReason::Superseded) => "the same peer registered on a later connection",
             Self::Room(CloseReason::Deleted) => "the peer was deleted",
             Self::Room(CloseReason::RoomRemoved) => "the room was removed",
-            Self::SlowReader => "reads too slowly: 8 MiB waited",
-            Self::Unregistered => "not registered within 10 s",
+            Self::Revoked => "the key or membership it came in by is good no more",
+            Self::SlowReader => return format!("reads too slowly: more than {} bytes wait", limits.send_buffer),
+            Self::Unregistered => return format!("not registered within {} ms", limits.unregistered_ms),
             Self::Silent => "not heard of for 60 s",
+            Self::TooFast => return format!("more than {} frames a second", limits.frames_per_second),
+            Self::TooLarge(most) => return format!("a frame of more than {most} bytes"),
             Self::ShuttingDown => "the server is going away",
-        }
+        };
+        text.to_owned()
     }
 }
 
@@ -72,8 +89,10 @@ pub(crate) enum Out {
 }
 
 /// The queue between rooms and one connection's writer.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Outbox {
+    /// Bytes that may wait.
+    most: usize,
     queue: Mutex<Queue>,
     ready: Notify,
     cut: Notify,
@@ -93,9 +112,15 @@ struct Queue {
 }
 
 impl Outbox {
-    /// Of a connection that has still to register.
-    pub(crate) fn new(unregistered: OwnedSemaphorePermit) -> Self {
-        Self { unregistered: Mutex::new(Some(unregistered)), ..Self::default() }
+    /// Of a connection that has still to register, for so many bytes at most.
+    pub(crate) fn new(unregistered: OwnedSemaphorePermit, most: usize) -> Self {
+        Self {
+            most,
+            queue: Mutex::default(),
+            ready: Notify::new(),
+            cut: Notify::new(),
+            unregistered: Mutex::new(Some(unregistered)),
+        }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
@@ -111,7 +136,7 @@ impl Outbox {
             return;
         }
         queue.bytes += text.len();
-        if queue.bytes > limits::SEND_BUFFER || queue.frames.len() >= FRAMES {
+        if queue.bytes > self.most || queue.frames.len() >= FRAMES {
             *queue = Queue { end: Some(End::SlowReader), held: queue.held, ..Queue::default() };
             drop(queue);
             return self.cut.notify_one();
@@ -200,7 +225,17 @@ impl Drop for Held<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
     use super::*;
+
+    const MOST: usize = 1 << 20;
+
+    fn outbox() -> Outbox {
+        Outbox::new(Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap(), MOST)
+    }
 
     fn frame(bytes: usize) -> ToPeer {
         ToPeer::Relayed("x".repeat(bytes).into())
@@ -208,7 +243,7 @@ mod tests {
 
     #[test]
     fn frames_come_in_order_and_the_end_comes_last() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         outbox.push(&ToPeer::Relayed("one".into()));
         outbox.close(End::ShuttingDown);
         outbox.push(&ToPeer::Relayed("too late".into()));
@@ -219,7 +254,7 @@ mod tests {
 
     #[test]
     fn what_is_held_is_written_afterwards() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         let held = outbox.hold();
         outbox.push(&ToPeer::Relayed("one".into()));
         assert_eq!(outbox.take(), None);
@@ -229,19 +264,19 @@ mod tests {
 
     #[test]
     fn too_many_bytes_cut_the_connection_off() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         for _ in 0..8 {
-            outbox.push(&frame(limits::SEND_BUFFER / 8));
+            outbox.push(&frame(MOST / 8));
         }
         assert!(matches!(outbox.take(), Some(Out::Frame(_))));
-        outbox.push(&frame(limits::SEND_BUFFER / 8));
+        outbox.push(&frame(MOST / 8));
         outbox.push(&frame(1));
         assert_eq!(outbox.take(), Some(Out::Close(End::SlowReader)));
     }
 
     #[test]
     fn too_many_frames_cut_the_connection_off() {
-        let outbox = Outbox::default();
+        let outbox = outbox();
         for _ in 0..=FRAMES {
             outbox.push(&frame(0));
         }

@@ -1,12 +1,13 @@
 //! What is done to the world: faults, and what people do from outside.
 
-use sleap_rtc_access::{Caller, may_delete_peer, may_delete_room, may_extend};
+use sleap_rtc_access::{Caller, Person, may_delete_peer, may_delete_room, may_extend};
 use sleap_rtc_room::Call;
 use sleap_rtc_session::WorkerInput;
 use sleap_rtc_session::pool_worker::Input;
+use sleap_rtc_wire::MemberId;
 use sleap_rtc_wire::job::FailCode;
 use sleap_rtc_wire::peer::Wish;
-use sleap_rtc_wire::record::RoomRecord;
+use sleap_rtc_wire::record::{IdentityKind, RoomRecord};
 
 use crate::event::Event;
 use crate::plan::{Act, Deed, Kind};
@@ -176,7 +177,8 @@ impl World {
 
     fn extend(&mut self, who: usize) {
         let (room, Some(record)) = self.room_of(who) else { return };
-        let caller = Caller { member: Some(&record.created_by), ..Caller::default() };
+        let owner = person(&record.created_by);
+        let caller = Caller { person: Some(&owner), ..Caller::default() };
         if may_extend(&record, &caller).is_ok() {
             self.seen.note(Note::RoomExtended);
             self.call(room, Call::Extend);
@@ -196,11 +198,16 @@ impl World {
     fn delete_peer(&mut self, who: usize) {
         let (room, Some(record)) = self.room_of(who) else { return };
         let peer = &member(self.nodes[who].member).id;
-        let caller = Caller { member: Some(peer), ..Caller::default() };
+        let itself = person(peer);
+        let caller = Caller { person: Some(&itself), ..Caller::default() };
         if may_delete_peer(&record, Some(peer), &caller).is_ok() {
             self.seen.note(Note::PeerDeleted);
             let id = self.peer_id(who);
             self.call(room, Call::DeletePeer(id));
         }
     }
+}
+
+fn person(member: &MemberId) -> Person {
+    Person::alone(member.clone(), IdentityKind::Key, None, member.to_string())
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use sleap_rtc_access::{Admitted, Refusal, admit};
+use sleap_rtc_access::{Admitted, Bearer, Person, admit, room_of};
 use sleap_rtc_room::{Admission, Input, Room, RoomConfig};
 use sleap_rtc_wire::signal::Register;
 use sleap_rtc_wire::{Code, ErrorFrame, RoomId};
@@ -22,7 +22,10 @@ impl World {
         let identity = register.id_token.as_deref().and_then(|token| self.store.identities.get(token)).cloned();
         let record = register.room_id.as_ref().and_then(|room| self.live(server, room).map(|hall| hall.room.record()));
         let record = record.or_else(|| register.room_id.as_ref().and_then(|room| self.store.rooms.get(room)));
-        let admitted = admit(record, identity.as_ref(), &register, now).map_err(Refusal::frame)?;
+        let person = identity.map(|one| Person::alone(one.member, one.kind, one.key, one.username));
+        let bearer = Bearer::IdToken(person.as_ref());
+        let allowed = room_of(bearer, &register).and_then(|_| admit(bearer, record, false, &register, 0, now));
+        let admitted = allowed.map_err(|refusal| refusal.frame())?;
         let room = record.map(|record| record.room_id.clone());
         let Some(hall) = room.and_then(|room| self.open(server, &room)) else {
             return Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"));

@@ -30,7 +30,7 @@ pub mod record;
 pub mod signal;
 mod time;
 
-pub use credential::{ApiKey, KeyHash};
+pub use credential::{ACCOUNT_KEY, API_KEY, ApiKey, InvalidApiKey, KeyHash};
 pub use decode::DecodeError;
 pub use error::{Code, ErrorFrame};
 pub use filter::Filters;

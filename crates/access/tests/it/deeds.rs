@@ -3,7 +3,7 @@ use sleap_rtc_access::{
     may_see_room, may_see_token,
 };
 
-use crate::{member, room};
+use crate::{member, person, room};
 
 #[test]
 fn a_caller_shows_no_password() {
@@ -13,8 +13,8 @@ fn a_caller_shows_no_password() {
 
 #[test]
 fn whoever_signed_in_may_make_a_room_and_nobody_else() {
-    let ana = member("ana");
-    assert_eq!(may_create_room(&Caller { member: Some(&ana), ..Caller::default() }), Ok(()));
+    let ana = person("ana");
+    assert_eq!(may_create_room(&Caller { person: Some(&ana), ..Caller::default() }), Ok(()));
     assert_eq!(may_create_room(&Caller { power: Power::Operator, ..Caller::default() }), Ok(()));
     let stranger = Caller { token: Some("f9g2h5"), same_address: true, power: Power::OpenDeletes, ..Caller::default() };
     assert_eq!(may_create_room(&stranger), Err(Denied::Unauthenticated));
@@ -22,10 +22,10 @@ fn whoever_signed_in_may_make_a_room_and_nobody_else() {
 
 #[test]
 fn a_room_is_extended_and_deleted_by_creator_member_token_address_and_operator() {
-    let (room, ana, bob) = (room(), member("ana"), member("bob"));
+    let (room, ana, bob) = (room(), person("ana"), person("bob"));
     let allowed = [
-        Caller { member: Some(&ana), ..Caller::default() },
-        Caller { member: Some(&bob), belongs: true, ..Caller::default() },
+        Caller { person: Some(&ana), ..Caller::default() },
+        Caller { person: Some(&bob), belongs: true, ..Caller::default() },
         Caller { token: Some("f9g2h5"), ..Caller::default() },
         Caller { same_address: true, ..Caller::default() },
         Caller { power: Power::Operator, ..Caller::default() },
@@ -40,12 +40,12 @@ fn a_room_is_extended_and_deleted_by_creator_member_token_address_and_operator()
 
 #[test]
 fn anybody_else_is_refused() {
-    let (room, bob) = (room(), member("bob"));
+    let (room, bob) = (room(), person("bob"));
     let refused = [
         (Caller::default(), Denied::Unauthenticated),
         // To belong means nothing without saying who one is.
         (Caller { belongs: true, ..Caller::default() }, Denied::Unauthenticated),
-        (Caller { member: Some(&bob), ..Caller::default() }, Denied::Forbidden),
+        (Caller { person: Some(&bob), ..Caller::default() }, Denied::Forbidden),
         (Caller { token: Some("f9g2h"), ..Caller::default() }, Denied::Forbidden),
         (Caller { token: Some(""), ..Caller::default() }, Denied::Forbidden),
     ];
@@ -58,26 +58,26 @@ fn anybody_else_is_refused() {
 
 #[test]
 fn a_peer_may_be_deleted_by_its_own_member() {
-    let (room, bob) = (room(), member("bob"));
-    let caller = Caller { member: Some(&bob), ..Caller::default() };
-    assert_eq!(may_delete_peer(&room, Some(&bob), &caller), Ok(()));
+    let (room, bob) = (room(), person("bob"));
+    let caller = Caller { person: Some(&bob), ..Caller::default() };
+    assert_eq!(may_delete_peer(&room, Some(bob.member()), &caller), Ok(()));
     assert_eq!(may_delete_peer(&room, Some(&member("cy")), &caller), Err(Denied::Forbidden));
     assert_eq!(may_delete_peer(&room, None, &Caller::default()), Err(Denied::Unauthenticated));
 }
 
 #[test]
 fn a_room_is_seen_by_those_who_belong_to_it_and_its_password_by_its_owner() {
-    let (room, ana, bob) = (room(), member("ana"), member("bob"));
+    let (room, ana, bob) = (room(), person("ana"), person("bob"));
     let operator = Caller { power: Power::Operator, ..Caller::default() };
-    let owner = Caller { member: Some(&ana), ..Caller::default() };
-    let inside = Caller { member: Some(&bob), belongs: true, ..Caller::default() };
+    let owner = Caller { person: Some(&ana), ..Caller::default() };
+    let inside = Caller { person: Some(&bob), belongs: true, ..Caller::default() };
     for (caller, sees_token) in [(operator, true), (owner, true), (inside, false)] {
         assert_eq!(may_see_room(&room, &caller), Ok(()), "{caller:?}");
         assert_eq!(may_see_token(&room, &caller), sees_token, "{caller:?}");
     }
-    let stranger = Caller { member: Some(&bob), same_address: true, power: Power::OpenDeletes, ..Caller::default() };
+    let stranger = Caller { person: Some(&bob), same_address: true, power: Power::OpenDeletes, ..Caller::default() };
     assert_eq!(may_see_room(&room, &stranger), Err(Denied::Forbidden));
-    let nobody = Caller { member: None, belongs: true, token: Some("f9g2h5"), ..stranger };
+    let nobody = Caller { person: None, belongs: true, token: Some("f9g2h5"), ..stranger };
     assert_eq!(may_see_room(&room, &nobody), Err(Denied::Unauthenticated));
     assert!(!may_see_token(&room, &stranger) && !may_see_token(&room, &nobody));
 }

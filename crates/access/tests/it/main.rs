@@ -7,11 +7,16 @@ mod deeds;
 mod identities;
 mod terms;
 
-use sleap_rtc_wire::record::{RoomKind, RoomRecord, Switches};
+use sleap_rtc_access::Person;
+use sleap_rtc_wire::record::{IdentityKind, RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::{MemberId, RoomId, Time};
 
 fn member(name: &str) -> MemberId {
     MemberId::new(name).unwrap()
+}
+
+fn person(name: &str) -> Person {
+    Person::alone(member(name), IdentityKind::Key, None, name.to_owned())
 }
 
 fn room() -> RoomRecord {

@@ -37,6 +37,11 @@ impl Fault {
         Self::new(StatusCode::UNAUTHORIZED, Code::AuthFailed, text)
     }
 
+    /// Whether it says that the credential is bad.
+    pub(crate) fn is_unauthorized(&self) -> bool {
+        self.status == StatusCode::UNAUTHORIZED
+    }
+
     pub(crate) fn room_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::RoomNotFound, "Room not found")
     }
@@ -48,6 +53,10 @@ impl Fault {
     pub(crate) fn rate_limited() -> Self {
         let text = "too many requests from this address, try again in a minute";
         Self::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, text)
+    }
+
+    pub(crate) fn too_many_guesses() -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, Code::RateLimited, crate::guesses::TOO_MANY)
     }
 
     /// Never 401 for a fault of ours: old programs throw their credential away on it.

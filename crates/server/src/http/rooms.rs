@@ -13,7 +13,7 @@ use sleap_rtc_wire::record::{RoomRecord, Switches};
 use sleap_rtc_wire::{Code, MemberId, RoomId, Time};
 
 use super::address::Address;
-use super::auth::{Shown, bearer_or_bare, not_verified, subject};
+use super::auth::{Shown, bearer_or_bare, not_verified, person};
 use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
@@ -35,18 +35,18 @@ pub(crate) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<RoomCreated>, Fault> {
-    let subject = subject(&app, bearer_or_bare(&headers)?).await?;
-    may_create_room(&Caller { member: Some(&subject.member), ..Caller::default() })?;
+    let person = person(&app, bearer_or_bare(&headers)?).await?;
+    may_create_room(&Caller { person: Some(&person), ..Caller::default() })?;
     if !app.rooms.allows(address.ip, app.context.now()) {
         app.context.metrics.rate_limited.add();
         return Err(Fault::rate_limited());
     }
     // Whoever owns a room is not forgotten, so it must not be while it gets one.
-    let stays = Staying::of(&app, &subject).await?;
+    let stays = Staying::of(&app, &person).await?;
     if stays.is_none() {
         return Err(not_verified(&IdentityError::Forgotten));
     }
-    let made = make(&app, subject.member.clone(), &body.json_or_default()?, Chosen::default()).await?;
+    let made = make(&app, person.member().clone(), &body.json_or_default()?, Chosen::default()).await?;
     app.makers.remember(made.room_id.clone(), address.own());
     Ok(Json(made))
 }

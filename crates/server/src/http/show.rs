@@ -5,17 +5,18 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::HeaderMap;
-use sleap_rtc_access::{Caller, Power, may_see_room, may_see_token};
+use sleap_rtc_access::{Caller, Person, Power, may_see_room, may_see_token};
 use sleap_rtc_room::{Room, Stats};
 use sleap_rtc_store::StoreError;
 use sleap_rtc_wire::http::{RoomInfo, RoomList, RoomShown};
 use sleap_rtc_wire::record::{MemberRole, RoomRecord};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::{RoomId, Time};
 
 use super::auth::Shown;
 use super::fault::Fault;
 use super::page::{self, Page};
 use crate::app::App;
+use crate::persons;
 
 /// Rooms of one answer.
 const PAGE: usize = 1000;
@@ -27,8 +28,8 @@ pub(crate) async fn list(
     Page(after): Page,
 ) -> Result<Json<RoomList>, Fault> {
     let shown = Shown::by_name(&app, &headers).await?;
-    let found = match shown.member() {
-        Some(member) => rooms_of(&app, member, after.as_ref()).await?,
+    let found = match shown.known() {
+        Some(person) => rooms_of(&app, person, after.as_ref()).await?,
         None => app.context.store.rooms(after.as_ref(), PAGE).await?.into_iter().map(|room| (room, None)).collect(),
     };
     let next = page::next(found.last().map(|(room, _)| &room.room_id), found.len(), PAGE);
@@ -39,11 +40,11 @@ pub(crate) async fn list(
 
 async fn rooms_of(
     app: &App,
-    member: &MemberId,
+    person: &Person,
     after: Option<&RoomId>,
 ) -> Result<Vec<(RoomRecord, Option<MemberRole>)>, StoreError> {
     let mut rooms = Vec::new();
-    let memberships = app.context.store.memberships(member).await?.into_iter();
+    let memberships = persons::memberships(&*app.context.store, person).await?.into_iter();
     for one in memberships.filter(|one| after.is_none_or(|after| one.room_id > *after)).take(PAGE) {
         if let Some(record) = app.context.store.room(&one.room_id).await? {
             rooms.push((record, Some(one.role)));
@@ -72,7 +73,7 @@ pub(crate) async fn one(
 fn role(record: &RoomRecord, caller: &Caller<'_>) -> Option<MemberRole> {
     match caller.power {
         Power::Operator => None,
-        _ if caller.member == Some(&record.created_by) => Some(MemberRole::Owner),
+        _ if caller.is(&record.created_by) => Some(MemberRole::Owner),
         _ => Some(MemberRole::Member),
     }
 }
