@@ -178,6 +178,7 @@ impl Room {
     /// A worker goes for good, or is made to: it is not missed, and what it holds ends.
     pub(crate) fn worker_is_gone(&mut self, worker: &PeerId, was_bookable: bool) {
         self.end_claim(worker, EndReason::Lost, Tell::Client);
+        self.forget_hold(worker);
         if was_bookable || self.absent.get(worker).is_some() {
             self.forget_worker(worker);
         }

@@ -101,7 +101,7 @@ impl Room {
     }
 
     /// What a worker said of itself under a claim (`reserved`, `busy`) was about the claim. Any other word stays.
-    fn set_available(&mut self, joined: Joined) {
+    pub(crate) fn set_available(&mut self, joined: Joined) {
         let Some(peer) = self.presence.get(joined) else { return };
         let status = peer.metadata.property("status").and_then(serde_json::Value::as_str);
         if matches!(status, Some("reserved" | "busy")) {

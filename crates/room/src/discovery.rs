@@ -10,7 +10,7 @@ use crate::peer::Peer;
 use crate::peers::{Joined, Presence};
 
 /// What an answer may weigh, bytes: below the frame's limit, with room for the frame's own keys.
-const ANSWER: usize = limits::FRAME - 4096;
+pub(crate) const ANSWER: usize = limits::FRAME - 4096;
 
 /// What is counted for the keys and times of one peer's entry, which take less, bytes.
 const ENTRY: usize = 200;
@@ -35,7 +35,7 @@ impl Room {
         };
         let peers: Vec<PeerEntry> = found.into_iter().take_while(fits).map(|peer| entry(peer, now)).collect();
         let Some(asker) = self.presence.get(joined) else { return };
-        let (conn, to_peer_id, count) = (asker.conn, asker.id.clone(), peers.len());
+        let (conn, to_peer_id, count) = (asker.conn, asker.calls_itself().clone(), peers.len());
         let total = (count < meant).then_some(meant);
         let absent = if discover.absent { self.absent_list(&discover.filters, room_left) } else { Vec::new() };
         self.send(conn, ToPeer::PeerList { to_peer_id, peers, count, total, absent });
@@ -135,7 +135,7 @@ fn entry(peer: &Peer, now: Time) -> PeerEntry {
 }
 
 /// No less than the bytes of a peer's entry: JSON writes a byte of a text in at most six (`\u0000`), one of a peer id in at most two.
-fn weight(peer: &Peer) -> usize {
+pub(crate) fn weight(peer: &Peer) -> usize {
     ENTRY + 2 * peer.id.as_str().len() + 6 * peer.role.len() + peer.shown_metadata().text().len()
 }
 

@@ -60,6 +60,9 @@ impl Room {
     fn worker_change(&self, worker: &PeerId) -> Change {
         let room_id = self.record.room_id.clone();
         let connected = self.presence.by_id(worker).and_then(|joined| self.presence.get(joined));
+        if let Some(record) = self.held_record(worker) {
+            return Change::PutWorker(record);
+        }
         let known = match (connected.filter(|peer| peer.is_bookable()), self.absent.get(worker)) {
             (Some(peer), _) => Some((&peer.member, &peer.metadata, None)),
             (None, Some(missing)) => Some((&missing.member, &missing.metadata, Some(missing.since))),

@@ -74,6 +74,8 @@ pub enum Call {
     DeletePeer(PeerId),
     /// Remove every peer and the room.
     Delete,
+    /// Remove these members: their memberships, their peers, what they wait for and hold unused.
+    Expel(Vec<MemberId>),
     /// Change what the owner may change; `None`: as it was.
     Change {
         /// The room's name.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use sleap_rtc_wire::{JobId, MemberId, Time, limits};
 
 use crate::Room;
+use crate::hold::{Course, Stage};
 use crate::line::Client;
 use crate::pool::{Set, Work};
 
@@ -15,7 +16,7 @@ use crate::pool::{Set, Work};
 type Rule = (&'static str, fn(&Room, Time) -> bool);
 
 /// Every rule of a room that is not over.
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 19] = [
     ("a slot is away exactly while its worker is not connected", slots_know_their_workers),
     ("no fence in use is higher than the last one given", fences_are_given),
     ("no claim outlives its lease unless it is used", leases_end),
@@ -31,6 +32,10 @@ const RULES: [Rule; 15] = [
     ("a filter in line knows who matches", matches_are_true),
     ("a worker that is missed is not connected", absent_are_absent),
     ("no more workers are missed than peers may be here", absent_are_bounded),
+    ("only a worker that takes no part in claims is somebody's without one", holds_are_of_old_workers),
+    ("a worker that somebody has is not shown as free, and nobody else of its kind as taken", holds_are_shown),
+    ("nobody has a worker without a reason", holds_have_reasons),
+    ("what has a worker is filed under its times and its client", holds_are_filed),
 ];
 
 impl Room {
@@ -139,4 +144,54 @@ fn absent_are_absent(room: &Room, _: Time) -> bool {
 
 fn absent_are_bounded(room: &Room, _: Time) -> bool {
     room.absent.len() <= room.config.max_peers.saturating_add(room.claims.away())
+}
+
+fn holds_are_of_old_workers(room: &Room, _: Time) -> bool {
+    room.holds.iter().all(|(worker, hold)| {
+        let peer = room.presence.by_id(worker).and_then(|joined| room.presence.get(joined));
+        let is_known = peer.is_none_or(|peer| peer.is_old_worker() && peer.member == hold.member);
+        is_known && peer.is_none() == hold.away_since.is_some() && room.claims.slot(worker).is_none()
+    })
+}
+
+fn holds_are_shown(room: &Room, _: Time) -> bool {
+    let old = room.presence.with_role(None).filter(|(_, peer)| peer.is_old_worker());
+    old.into_iter().all(|(joined, peer)| match room.holds.get(&peer.id) {
+        Some(hold) => {
+            let shown = peer.property("status").and_then(serde_json::Value::as_str);
+            shown == Some(hold.status()) && !peer.is_free() && !room.presence.free().contains(&joined)
+        }
+        None => peer.shown.is_none(),
+    })
+}
+
+/// A client has a worker for as long as both are connected, or for some time; a job only for some time after it was last heard of.
+fn holds_have_reasons(room: &Room, now: Time) -> bool {
+    let config = &room.config;
+    let within = |until: Time, most_ms: u64| until > now && until <= now.plus_ms(most_ms);
+    room.holds.iter().all(|(_, hold)| {
+        let guest = hold.guest.as_ref().is_none_or(|guest| {
+            let here = guest.conn.and_then(|conn| room.presence.by_conn(conn)).is_some();
+            let most_ms = if guest.stage == Stage::Engaged { config.stale_ms } else { config.answer_ms };
+            let is_sure = here && hold.away_since.is_none() && guest.stage == Stage::Engaged;
+            guest.until.map_or(is_sure || guest.gone_until.is_some(), |until| within(until, most_ms))
+                && guest.gone_until.is_none_or(|until| within(until, config.left_ms))
+                && here == guest.conn.is_some()
+        });
+        let errand = hold.errand.as_ref().is_none_or(|errand| {
+            within(
+                errand.until,
+                match errand.course {
+                    Course::Assigned => config.answer_ms,
+                    Course::Running => config.stale_ms,
+                    Course::Ending => config.part_ms,
+                },
+            )
+        });
+        guest && errand && !hold.is_empty()
+    })
+}
+
+fn holds_are_filed(room: &Room, _: Time) -> bool {
+    room.holds.is_filed() && room.holds.away() <= room.config.max_peers
 }

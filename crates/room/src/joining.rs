@@ -39,6 +39,11 @@ struct Write {
 }
 
 impl Joining {
+    /// Its membership is not in the store any more.
+    pub(crate) fn not_a_member(&mut self, member: &MemberId) {
+        self.members.remove(member);
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.waiting.is_empty() && self.writes.is_empty()
     }
@@ -127,12 +132,17 @@ impl Room {
         if self.lifetime.is_removing() {
             return Err((Code::RoomNotFound, "Room not found".to_owned()));
         }
+        if self.expulsions.is_under_way(&admission.member) {
+            return Err((Code::Forbidden, "No access to this room".to_owned()));
+        }
         let Some(id) = register.peer_id.as_ref().or(admission.fallback_peer_id.as_ref()) else {
             return Err((Code::InvalidMessage, "Missing required fields during registration.".to_owned()));
         };
         if let Some(text) = too_large(register) {
             return Err((Code::TooLarge, text));
         }
+        let alias = self.alias(conn, register, id);
+        let id = alias.as_ref().unwrap_or(id);
         let holder = self.presence.by_id(id).and_then(|joined| self.presence.get(joined));
         let owner = holder.filter(|peer| peer.conn != conn).map(|peer| &peer.member);
         // A worker that is silent may hold what this room does not know, and comes back in a moment.

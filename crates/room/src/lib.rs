@@ -13,12 +13,14 @@
 //! those who wait are served by one pass over the line (`serving`) in the `queue`'s order, and told where they stand (`notices`); a
 //! granted claim is a `slot` on a worker (`claims`), which the worker brings back when it registers again (`held`). A worker that is
 //! missed is `absent`, and `expected` after a restart, until `recovery` is over; `attempts` keeps one try of a job at work.
+//! Workers of the deployed kind take no part in that: what is free among them is derived from what passes through (`occupancy`).
 //!
 //! [`Room::violations`] names what must hold and does not: nothing, after any input.
 //!
 //! The other half of the conversation with sockets is the `server` crate.
 
 mod absent;
+mod alias;
 mod asking;
 mod attempts;
 mod claims;
@@ -26,7 +28,9 @@ mod config;
 mod discovery;
 mod effect;
 mod expected;
+mod expulsion;
 mod held;
+mod hold;
 mod index;
 mod input;
 mod invariants;
@@ -34,7 +38,10 @@ mod joining;
 mod lifetime;
 mod line;
 mod look;
+mod mesh;
 mod notices;
+mod occupancy;
+mod part;
 mod peer;
 mod peers;
 mod pool;
@@ -53,5 +60,5 @@ mod workers;
 pub use config::RoomConfig;
 pub use effect::{Answer, CloseReason, Effect, Fact};
 pub use input::{Admission, Call, CallId, Input, Ticket};
-pub use look::{Booked, InLine};
+pub use look::{Booked, InLine, Occupied, WorkerHere};
 pub use room::{Room, Stats, not_registered};

@@ -3,7 +3,7 @@
 
 use sleap_rtc_wire::claim::{Claim, EndReason};
 use sleap_rtc_wire::mutation::{self, Mutation};
-use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord};
+use sleap_rtc_wire::record::{Change, RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::{Code, PeerId, Time};
 
 use crate::claims::Tell;
@@ -47,9 +47,19 @@ struct Next {
     /// The end of an ephemeral room's grace: written down, so that a server that starts later knows of it.
     grace_ends: Option<Time>,
     extend: Vec<CallId>,
+    change: Vec<(CallId, Changing)>,
     remove: bool,
     /// Calls that wait for the removal, with their answer.
     delete: Vec<(CallId, Answer)>,
+}
+
+/// What the owner wants changed.
+#[derive(Debug)]
+pub(crate) struct Changing {
+    /// The room's name; `None`: as it was.
+    pub(crate) name: Option<String>,
+    /// What is switched; `None`: as it was.
+    pub(crate) switches: Option<Switches>,
 }
 
 #[derive(Debug)]
@@ -60,8 +70,18 @@ struct Writing {
 
 #[derive(Debug)]
 enum What {
-    Put { expires_at: Option<Time>, calls: Vec<CallId> },
+    Put(Put),
     Delete,
+}
+
+/// A record that is being written: what is in force once it is stored, and who is told.
+#[derive(Debug)]
+struct Put {
+    expires_at: Option<Time>,
+    name: Option<String>,
+    switches: Switches,
+    extended: Vec<CallId>,
+    changed: Vec<CallId>,
 }
 
 impl Lifetime {
@@ -102,6 +122,12 @@ impl Room {
         self.write_next(now);
     }
 
+    /// Changes what the owner may change: in force, and answered, once it is written.
+    pub(crate) fn change(&mut self, id: CallId, change: Changing, now: Time) {
+        self.lifetime.next.change.push((id, change));
+        self.write_next(now);
+    }
+
     pub(crate) fn delete(&mut self, id: CallId, answer: Answer, now: Time) {
         self.lifetime.next.delete.push((id, answer));
         self.write_next(now);
@@ -110,14 +136,20 @@ impl Room {
     /// Removes a peer that asks for it or is asked to: unlike a lost connection, this ends its claims. An ephemeral room goes
     /// with its last peer.
     pub(crate) fn delete_peer(&mut self, id: CallId, peer: &PeerId, now: Time) {
+        if self.is_shared(peer) {
+            // A deployed client that ends asks for this, under the name that it shares: its connection's end removes what is its own.
+            return self.answer(id, Answer::NoSuchPeer);
+        }
         let joined = self.presence.by_id(peer);
         let is_missed = self.claims.slot(peer).is_some() || self.absent.get(peer).is_some();
+        let is_missed = is_missed || self.holds.get(peer).is_some();
         if joined.is_none() && !is_missed {
             return self.answer(id, Answer::NoSuchPeer);
         }
         let present = joined.and_then(|joined| self.drop_peer(joined));
         if let Some(peer) = &present {
             self.client_is_gone(peer);
+            self.guest_is_gone(peer, now);
             self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Deleted });
         }
         self.worker_is_gone(peer, present.is_some_and(|peer| peer.is_bookable()));
@@ -200,18 +232,28 @@ impl Room {
             self.lifetime.writing = Some(Writing { ticket, what: What::Delete });
             return;
         }
-        if !next.commit && !next.renew && next.grace_ends.is_none() && next.extend.is_empty() {
+        if !next.commit && !next.renew && next.grace_ends.is_none() && next.extend.is_empty() && next.change.is_empty()
+        {
             return;
         }
-        let calls = std::mem::take(&mut next.extend);
+        let extended = std::mem::take(&mut next.extend);
+        let changes = std::mem::take(&mut next.change);
         let renew = std::mem::take(&mut next.renew);
-        let grace_ends = next.grace_ends.take().filter(|_| calls.is_empty());
+        let grace_ends = next.grace_ends.take().filter(|_| extended.is_empty());
         next.commit = false;
-        let expires_at = self.expiry_after(renew, !calls.is_empty(), now);
+        let expires_at = self.expiry_after(renew, !extended.is_empty(), now);
         let expires_at = expires_at.map(|at| grace_ends.unwrap_or(at));
-        let record = RoomRecord { expires_at, ..self.record.clone() };
+        let mut record = RoomRecord { expires_at, ..self.record.clone() };
+        let changed = changes.into_iter().map(|(id, change)| {
+            record.name = change.name.or(record.name.take());
+            record.switches = change.switches.unwrap_or(record.switches);
+            id
+        });
+        let changed = changed.collect();
+        let (name, switches) = (record.name.clone(), record.switches);
         let ticket = self.persist(vec![Change::PutRoom(record)]);
-        self.lifetime.writing = Some(Writing { ticket, what: What::Put { expires_at, calls } });
+        let put = Put { expires_at, name, switches, extended, changed };
+        self.lifetime.writing = Some(Writing { ticket, what: What::Put(put) });
     }
 
     /// An expiry only ever moves on, but for the grace of an ephemeral room that its last peer has left.
@@ -228,7 +270,7 @@ impl Room {
         let Some(writing) = self.lifetime.writing.take_if(|writing| writing.ticket == ticket) else { return false };
         self.lifetime.retry_at = (!stored).then(|| now.plus_ms(RETRY_MS));
         match writing.what {
-            What::Put { expires_at, calls } => self.room_put(expires_at, calls, stored, now),
+            What::Put(put) => self.room_put(put, stored, now),
             What::Delete if stored => self.finish(),
             What::Delete => self.removal_failed(),
         }
@@ -236,18 +278,22 @@ impl Room {
         true
     }
 
-    fn room_put(&mut self, expires_at: Option<Time>, calls: Vec<CallId>, stored: bool, now: Time) {
+    fn room_put(&mut self, put: Put, stored: bool, now: Time) {
+        let Put { expires_at, name, switches, extended, changed } = put;
         if stored {
             self.record.expires_at = expires_at;
+            self.record.name = name;
+            self.switch(switches);
             self.lifetime.phase = Phase::Open;
-            if !calls.is_empty() && self.lifetime.next.grace_ends.is_none() {
+            if !extended.is_empty() && self.lifetime.next.grace_ends.is_none() {
                 // Somebody wants the room to stay, whoever has left it.
                 self.lifetime.empty_since = None;
             }
         }
-        let answer = if stored { Answer::Extended { expires_at } } else { Answer::StoreUnavailable };
-        for id in calls {
-            self.answer(id, answer);
+        for (calls, done) in [(extended, Answer::Extended { expires_at }), (changed, Answer::Changed)] {
+            for id in calls {
+                self.answer(id, if stored { done } else { Answer::StoreUnavailable });
+            }
         }
         self.settle_early_claims(now);
     }
@@ -283,7 +329,8 @@ impl Room {
         for (id, answer) in std::mem::take(&mut self.lifetime.next.delete) {
             self.answer(id, answer);
         }
-        for id in std::mem::take(&mut self.lifetime.next.extend) {
+        let changes = std::mem::take(&mut self.lifetime.next.change).into_iter().map(|(id, _)| id);
+        for id in std::mem::take(&mut self.lifetime.next.extend).into_iter().chain(changes) {
             self.answer(id, Answer::NoSuchRoom);
         }
         self.lifetime.phase = Phase::Over;

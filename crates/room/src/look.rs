@@ -1,9 +1,10 @@
 //! What a room looks like from outside, for whoever checks it: the simulator beside it.
 
 use sleap_rtc_wire::claim::ClaimGranted;
-use sleap_rtc_wire::{Filters, JobId, MemberId, PeerId, Time};
+use sleap_rtc_wire::{Filters, JobId, MemberId, Metadata, PeerId, Time};
 
 use crate::Room;
+use crate::discovery::WORKER;
 use crate::line::Client;
 
 /// A claim on a worker.
@@ -19,6 +20,32 @@ pub struct Booked<'a> {
     pub is_used: bool,
     /// When it ends because its client is away.
     pub client_until: Option<Time>,
+}
+
+/// A connected worker.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkerHere<'a> {
+    /// Its name.
+    pub id: &'a PeerId,
+    /// Who it is.
+    pub member: &'a MemberId,
+    /// What it says of itself, with the status that the room knows to be true.
+    pub metadata: &'a Metadata,
+    /// Since when.
+    pub connected_at: Time,
+}
+
+/// That somebody has a worker of the deployed kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Occupied<'a> {
+    /// The worker.
+    pub worker: &'a PeerId,
+    /// The client whose offer it was handed.
+    pub guest: Option<&'a PeerId>,
+    /// The job that it got through the server.
+    pub job: Option<&'a str>,
+    /// When that ends by itself, in part or as a whole; `None`: not by time.
+    pub until: Option<Time>,
 }
 
 /// A claim in line.
@@ -49,6 +76,26 @@ impl Room {
             member: slot.client_member.as_ref(),
             is_used: slot.is_used(),
             client_until: slot.client_until(),
+        })
+    }
+
+    /// Every connected worker, in the order of joining.
+    pub fn workers_here(&self) -> impl Iterator<Item = WorkerHere<'_>> {
+        self.presence.with_role(Some(WORKER)).map(|(_, peer)| WorkerHere {
+            id: &peer.id,
+            member: &peer.member,
+            metadata: peer.shown_metadata(),
+            connected_at: peer.connected_at,
+        })
+    }
+
+    /// Every worker of the deployed kind that somebody has, connected or not.
+    pub fn occupied(&self) -> impl Iterator<Item = Occupied<'_>> {
+        self.holds.iter().map(|(worker, hold)| Occupied {
+            worker,
+            guest: hold.guest.as_ref().map(|guest| &guest.id),
+            job: hold.errand.as_ref().map(|errand| errand.job_id.as_str()),
+            until: hold.due(),
         })
     }
 

@@ -13,6 +13,8 @@ use crate::discovery::WORKER;
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
+    /// By which name it goes on calling itself, if that is not its id: see `alias`.
+    pub(crate) called: Option<PeerId>,
     pub(crate) conn: ConnId,
     pub(crate) member: MemberId,
     pub(crate) key: Option<PublicKey>,
@@ -37,7 +39,7 @@ pub(crate) struct Peer {
     pub(crate) free_as: Option<u64>,
 }
 
-/// What a claim says of its worker, before the worker's own word.
+/// What a claim says of its worker, or whoever has one of the deployed kind, before the worker's own word.
 #[derive(Debug)]
 pub(crate) struct Shown {
     values: Vec<(&'static str, Value)>,
@@ -65,6 +67,11 @@ impl Shown {
 }
 
 impl Peer {
+    /// By which name it knows itself.
+    pub(crate) fn calls_itself(&self) -> &PeerId {
+        self.called.as_ref().unwrap_or(&self.id)
+    }
+
     /// Whether its own word is that it takes work.
     fn says_available(&self) -> bool {
         self.metadata.property("status").and_then(Value::as_str) == Some("available")
@@ -73,6 +80,16 @@ impl Peer {
     /// Whether it is a worker that takes part in claims.
     pub(crate) fn is_bookable(&self) -> bool {
         self.role == WORKER && self.claims
+    }
+
+    /// Whether it is a worker of the deployed kind, which takes no part in claims.
+    pub(crate) fn is_old_worker(&self) -> bool {
+        self.role == WORKER && !self.claims
+    }
+
+    /// Whether its own word is that somebody has it.
+    pub(crate) fn says_taken(&self) -> bool {
+        matches!(self.metadata.property("status").and_then(Value::as_str), Some("reserved" | "busy"))
     }
 
     /// Whether it is a worker that says that it is free, and no claim is on it.

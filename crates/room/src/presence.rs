@@ -5,15 +5,15 @@ use sleap_rtc_wire::signal::{IceServer, RegisteredAuth, UpdateMetadata};
 use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
 
 use crate::attempts::Doubtful;
-use crate::discovery::WORKER;
 use crate::held::held_claims;
+use crate::hold::Hold;
 use crate::line::Client;
 use crate::peer::{Peer, Shown};
 use crate::peers::Joined;
 use crate::{Admission, CloseReason, Effect, Fact, Room};
 
 /// The role that hears nothing it did not ask for.
-const CLIENT: &str = "client";
+pub(crate) const CLIENT: &str = "client";
 
 /// A registration that has passed every check.
 pub(crate) struct Newcomer {
@@ -28,12 +28,14 @@ impl Room {
     pub(crate) fn enter(&mut self, new: Newcomer, now: Time) {
         let Newcomer { id, conn, admission, mut register } = new;
         // The same peer comes again: its claims are not touched here, they are compared with what it says it holds.
+        let led = self.leader.as_ref() == Some(&id);
         let earlier = self.presence.by_id(&id).and_then(|earlier| self.drop_peer(earlier));
         if let Some(peer) = &earlier {
             if peer.member != admission.member {
                 self.client_is_away(peer, now);
             }
             if peer.conn != conn {
+                self.guest_is_gone(peer, now);
                 self.push(Effect::Close { conn: peer.conn, reason: CloseReason::Superseded });
             }
         }
@@ -45,11 +47,14 @@ impl Room {
         let mut admission = admission;
         let ice_servers = std::mem::take(&mut admission.ice_servers);
         let joined = self.insert_peer(&id, conn, admission, &mut register, now);
+        self.hold_registers(joined, earlier.as_ref().is_some_and(|earlier| earlier.conn == conn), now);
         self.expect(joined, earlier.as_ref(), now);
+        self.lead(joined, led || register.is_admin);
         let auth = self.registered_auth(&id, &register, ice_servers);
         self.send(conn, ToPeer::RegisteredAuth(Box::new(auth)));
         self.take_over_held(joined, held, now);
         self.client_is_back(joined);
+        self.guest_is_back(joined);
         if mutation::on(Mutation::CleanUpByPeerId) {
             self.presence.also_of(earlier.as_ref().map(|earlier| earlier.conn), joined);
         }
@@ -101,6 +106,7 @@ impl Room {
     ) -> Joined {
         let peer = Peer {
             id: id.clone(),
+            called: register.peer_id.clone().filter(|called| called != id),
             conn,
             member: admission.member,
             key: admission.key,
@@ -131,12 +137,11 @@ impl Room {
         register: &sleap_rtc_wire::signal::Register,
         ice_servers: Vec<IceServer>,
     ) -> RegisteredAuth {
-        RegisteredAuth {
+        let mut auth = RegisteredAuth {
             room_id: self.record.room_id.clone(),
             token: register.token.clone(),
             peer_id: id.clone(),
-            // There is no mesh: a worker that leads one of its own runs the loop that survives errors.
-            admin_peer_id: (register.role == WORKER).then(|| id.clone()),
+            admin_peer_id: None,
             peer_list: Vec::new(),
             peer_metadata: serde_json::Value::Object(serde_json::Map::new()),
             mesh_ice_servers: ice_servers.clone(),
@@ -144,7 +149,9 @@ impl Room {
             server_version: Some(self.config.server_version.clone()),
             features: vec![CLAIMS.to_owned()],
             expires_at: self.record.expires_at.map(Time::unix_seconds),
-        }
+        };
+        self.tell_of_mesh(id, register, &mut auth);
+        auth
     }
 
     /// What a claim says of its worker is what everybody sees from now on: to be called whenever a claim is put on a worker, is
@@ -159,7 +166,9 @@ impl Room {
         let Some(peer) = self.presence.get(joined) else { return };
         let slot = self.claims.slot(&peer.id);
         let is_silent = mutation::on(Mutation::StatusNotWithClaim);
-        let shown = slot.map(|slot| Shown::new(if is_silent { Vec::new() } else { slot.shown().to_vec() }));
+        let shown = slot.map(|slot| if is_silent { Vec::new() } else { slot.shown().to_vec() });
+        let held = || self.holds.get(&peer.id).filter(|_| peer.is_old_worker()).map(Hold::shown);
+        let shown = shown.or_else(held).map(Shown::new);
         self.presence.show(joined, shown);
         self.settle_work(joined);
     }
@@ -168,6 +177,7 @@ impl Room {
     pub(crate) fn drop_peer(&mut self, joined: Joined) -> Option<Peer> {
         let peer = self.presence.remove(joined)?;
         self.leave_pool(&peer.id);
+        self.stop_leading(&peer.id);
         self.report(Fact::Left {
             peer: peer.id.clone(),
             role: peer.role.clone(),
@@ -185,6 +195,7 @@ impl Room {
             }
             self.worker_is_away(&peer.id);
             self.client_is_away(&peer, now);
+            self.hold_is_away(&peer, now);
             if peer.is_bookable() {
                 self.miss(&peer, now);
             }
@@ -195,6 +206,7 @@ impl Room {
     pub(crate) fn leave_for_good(&mut self, joined: Joined, now: Time) {
         if let Some(peer) = self.drop_peer(joined) {
             self.client_is_gone(&peer);
+            self.guest_is_gone(&peer, now);
             self.worker_is_gone(&peer.id, peer.is_bookable());
             self.somebody_left(now);
         }
@@ -215,6 +227,7 @@ impl Room {
         }
         let Some(peer) = self.presence.get(joined) else { return };
         let conn = peer.conn;
+        let status = update.metadata.property("status").and_then(|status| status.as_str()).map(str::to_owned);
         if update.condition.as_ref().is_some_and(|condition| !peer.matches(condition)) {
             return self.refuse(conn, Code::Conflict, "the condition of the update does not hold", request_id);
         }
@@ -231,6 +244,9 @@ impl Room {
             );
         }
         self.put_in_force(joined, merged);
+        if let Some(status) = status {
+            self.heard_status(joined, &status);
+        }
         let Some(metadata) = self.presence.get(joined).map(|peer| peer.shown_metadata().clone()) else { return };
         self.send(conn, ToPeer::MetadataUpdated { peer_id: update.peer_id, metadata, request_id: update.request_id });
     }

@@ -1,18 +1,19 @@
 //! What one peer sends to another: handed on as the very text that came.
 
 use sleap_rtc_wire::signal::{Relay, RelayKind};
-use sleap_rtc_wire::{Code, ToPeer, limits};
+use sleap_rtc_wire::{Code, Time, ToPeer, limits};
 
+use crate::alias::as_read;
 use crate::peers::Joined;
 use crate::{Fact, Room};
 
 impl Room {
-    pub(crate) fn relay(&mut self, joined: Joined, relay: Relay) {
+    pub(crate) fn relay(&mut self, joined: Joined, relay: Relay, now: Time) {
         let Some(sender) = self.presence.get(joined) else { return };
         let conn = sender.conn;
         if relay.kind == RelayKind::Error {
             // Old workers name only the target, which then stands for the sender too. An error is never answered by an error.
-            if relay.from != sender.id && relay.from != relay.to {
+            if relay.from != sender.id && relay.from != *sender.calls_itself() && relay.from != relay.to {
                 return;
             }
         } else if !self.speaks_as(joined, &relay.from, None) {
@@ -23,10 +24,15 @@ impl Room {
             let text = format!("description of {} bytes, at most {} are allowed", relay.text.len(), limits::SDP);
             return self.refuse(conn, Code::TooLarge, text, None);
         }
-        let target = self.presence.by_id(&relay.to).and_then(|target| self.presence.get(target)).map(|peer| peer.conn);
-        match target {
+        let passes = |room: &mut Self, target| room.passes(joined, target, relay.kind, now);
+        if self.presence.by_id(&relay.to).is_some_and(|target| !passes(self, target)) {
+            return;
+        }
+        let Some(sender) = self.presence.get(joined) else { return };
+        match self.presence.by_id(&relay.to).and_then(|target| self.presence.get(target)) {
             Some(target) => {
-                self.send(target, ToPeer::Relayed(relay.text));
+                let (to, text) = (target.conn, as_read(relay, sender, target));
+                self.send(to, ToPeer::Relayed(text));
                 self.report(Fact::Relayed);
             }
             None if relay.kind == RelayKind::PeerMessage => {

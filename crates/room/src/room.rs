@@ -9,8 +9,10 @@ use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, Metadata, PeerId, Time,
 use crate::absent::Absent;
 use crate::attempts::Attempts;
 use crate::expected::Expected;
+use crate::expulsion::Expulsions;
+use crate::hold::Holds;
 use crate::joining::Joining;
-use crate::lifetime::Lifetime;
+use crate::lifetime::{Changing, Lifetime};
 use crate::line::Line;
 use crate::peers::{Joined, Presence};
 use crate::pool::Pool;
@@ -28,10 +30,15 @@ pub struct Room {
     pub(crate) claims: Claims,
     pub(crate) absent: Absent,
     pub(crate) expected: Expected,
+    pub(crate) expulsions: Expulsions,
+    /// Who has workers of the deployed kind.
+    pub(crate) holds: Holds,
     pub(crate) recovery: Option<Recovery>,
     pub(crate) pool: Pool,
     pub(crate) line: Line,
     pub(crate) attempts: Attempts,
+    /// Who leads the mesh of deployed workers, where there is one.
+    pub(crate) leader: Option<PeerId>,
     /// Updates that are confirmed and not in force: there are none, unless that rule is broken on purpose.
     pub(crate) late_updates: Vec<(Joined, Metadata)>,
     pub(crate) lifetime: Lifetime,
@@ -52,6 +59,8 @@ pub struct Stats {
     pub away: usize,
     /// Claims in line.
     pub waiting: usize,
+    /// Workers of the deployed kind that somebody has, connected or not.
+    pub occupied: usize,
     /// Workers that are missed, for a short time.
     pub silent: usize,
     /// Workers that are missed, for so long that their jobs may be tried elsewhere.
@@ -63,6 +72,7 @@ impl Room {
     /// the first effect persists that; no claim is granted before it is committed. The time makes fences grow even where the record is
     /// older than what workers have seen: a store that was restored from a backup, a room that was made anew under its old id. Presence starts empty: peers register again, with what they hold.
     pub fn load(record: RoomRecord, workers: Vec<WorkerRecord>, config: RoomConfig, now: Time) -> Self {
+        let (taken, workers) = workers.into_iter().partition(|worker| worker.taken.is_some());
         let absent = Absent::load(workers, &config, now);
         let awaited = absent.silent().cloned().collect();
         let recovery = Recovery::begin(awaited, config.settle_ms, config.recover_ms, now);
@@ -74,10 +84,13 @@ impl Room {
             claims: Claims::default(),
             absent,
             expected: Expected::default(),
+            expulsions: Expulsions::default(),
+            holds: Holds::default(),
             recovery,
             pool: Pool::default(),
             line: Line::default(),
             attempts: Attempts::default(),
+            leader: None,
             late_updates: Vec::new(),
             lifetime: Lifetime::default(),
             effects: VecDeque::new(),
@@ -87,6 +100,7 @@ impl Room {
             room.settle_absent(&worker);
         }
         room.bound_absent();
+        room.load_holds(taken, now);
         if !mutation::on(Mutation::EpochNotRaised) {
             room.record.epoch = room.record.epoch.saturating_add(1).max(now.unix_seconds());
         }
@@ -128,6 +142,7 @@ impl Room {
         let workers =
             [recovered, self.absent.next_due(), self.expected.next_retry().filter(|_| !self.lifetime.is_removing())];
         let others = [self.claims.next_deadline(), self.presence.next_ping(), self.lifetime_timeout()];
+        let others = others.into_iter().chain([self.holds.next_due()]);
         line.into_iter().chain(workers).chain(others).flatten().min()
     }
 
@@ -141,7 +156,8 @@ impl Room {
         let silent = self.absent.silent().count();
         let lost = self.absent.len() - silent;
         let (peers, waiting) = (self.presence.count_by_role(), self.line.len());
-        let mut stats = Stats { peers, waiting, silent, lost, ..Stats::default() };
+        let occupied = self.holds.len();
+        let mut stats = Stats { peers, waiting, occupied, silent, lost, ..Stats::default() };
         for (worker, slot) in self.claims.slots() {
             if !slot.is_used() {
                 stats.leased += 1;
@@ -160,6 +176,7 @@ impl Room {
     pub fn may_unload(&self) -> bool {
         self.presence.is_empty()
             && self.joining.is_empty()
+            && self.expulsions.is_empty()
             && self.claims.slots().next().is_none()
             && self.line.is_empty()
             && self.expected.is_written()
@@ -196,9 +213,9 @@ impl Room {
         match frame {
             FromPeer::DiscoverPeers(discover) => self.discover(joined, &discover, now),
             FromPeer::UpdateMetadata(update) => self.update_metadata(joined, update),
-            FromPeer::Relay(relay) => self.relay(joined, relay),
-            FromPeer::Report(report) => self.report_of(joined, report),
-            FromPeer::Mesh(frame) => self.mesh(joined, frame),
+            FromPeer::Relay(relay) => self.relay(joined, relay, now),
+            FromPeer::Report(report) => self.report_of(joined, report, now),
+            FromPeer::Mesh(frame) => self.mesh(joined, &frame),
             FromPeer::Claim(claim) => self.claim(joined, claim, now),
             FromPeer::Release(release) => self.release(joined, &release.claim_id),
             FromPeer::Withdraw(withdraw) => self.withdraw(joined, &withdraw, now),
@@ -215,20 +232,25 @@ impl Room {
             Call::Extend => self.extend(id, now),
             Call::DeletePeer(peer) => self.delete_peer(id, &peer, now),
             Call::Delete => self.delete(id, Answer::RoomDeleted, now),
-            Call::Change { name, switches } => self.change(id, name, switches, now),
+            Call::Expel(members) => self.expel(id, members),
+            Call::Change { name, switches } => self.change(id, Changing { name, switches }, now),
             Call::Forward { worker, text } => self.forward(id, &worker, text),
             Call::Assign { worker, job_id, text } => self.assign(id, &worker, job_id, text, now),
         }
     }
 
     fn persisted(&mut self, ticket: Ticket, stored: bool, now: Time) {
-        if !self.room_written(ticket, stored, now) && !self.workers_written(ticket, stored, now) {
+        let is_taken = self.room_written(ticket, stored, now)
+            || self.workers_written(ticket, stored, now)
+            || self.expulsion_written(ticket, stored, now);
+        if !is_taken {
             self.membership_written(ticket, stored, now);
         }
     }
 
     fn run_due(&mut self, now: Time) {
         self.run_due_absent(now);
+        self.run_due_holds(now);
         self.run_due_claims(now);
         self.send_due_pings(now);
         self.settle_lifetime(now);
@@ -251,7 +273,7 @@ impl Room {
     /// Whether the sender may speak as `claimed`; says so if not.
     pub(crate) fn speaks_as(&mut self, joined: Joined, claimed: &PeerId, request_id: Option<&str>) -> bool {
         let Some(peer) = self.presence.get(joined) else { return false };
-        if peer.id == *claimed || mutation::on(Mutation::SenderNotChecked) {
+        if peer.id == *claimed || peer.called.as_ref() == Some(claimed) || mutation::on(Mutation::SenderNotChecked) {
             return true;
         }
         let conn = peer.conn;

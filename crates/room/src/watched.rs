@@ -1,8 +1,7 @@
 //! Workers of the deployed kind as those see them who watch through the server: browsers.
 
-use sleap_rtc_wire::record::Switches;
-use sleap_rtc_wire::signal::{MeshFrame, Report};
-use sleap_rtc_wire::{Code, PeerId, Text, Time, ToPeer};
+use sleap_rtc_wire::signal::Report;
+use sleap_rtc_wire::{PeerId, Text, Time, ToPeer};
 
 use crate::discovery::WORKER;
 use crate::peers::Joined;
@@ -10,21 +9,13 @@ use crate::{Answer, CallId, Effect, Room};
 
 impl Room {
     /// A worker says something to those who watch it.
-    pub(crate) fn report_of(&mut self, joined: Joined, report: Report) {
+    pub(crate) fn report_of(&mut self, joined: Joined, report: Report, now: Time) {
         let Some(worker) = self.presence.get(joined).filter(|peer| peer.role == WORKER).map(|peer| peer.id.clone())
         else {
             return;
         };
+        self.errand_reported(joined, &report, now);
         self.push(Effect::Publish { worker, report });
-    }
-
-    pub(crate) fn mesh(&mut self, joined: Joined, frame: MeshFrame) {
-        let Some(conn) = self.presence.get(joined).map(|peer| peer.conn) else { return };
-        self.refuse(conn, Code::UnknownMessageType, format!("Unknown message type: {}", frame.kind.names().0), None);
-    }
-
-    pub(crate) fn change(&mut self, id: CallId, _name: Option<String>, _switches: Option<Switches>, _now: Time) {
-        self.answer(id, Answer::Unsupported);
     }
 
     pub(crate) fn forward(&mut self, id: CallId, worker: &PeerId, text: Text) {
@@ -38,9 +29,5 @@ impl Room {
             }
         };
         self.answer(id, answer);
-    }
-
-    pub(crate) fn assign(&mut self, id: CallId, worker: &PeerId, _job_id: String, text: Text, _now: Time) {
-        self.forward(id, worker, text);
     }
 }

@@ -37,11 +37,15 @@ pub enum Mutation {
     SecondEnd,
     /// A frame is believed whoever it says it comes from.
     SenderNotChecked,
+    /// An offer to a worker that somebody has is handed on.
+    OffersNotStrict,
+    /// A worker that registers on a new connection is free if it says so.
+    NewSocketIsProof,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::FenceCheckOff,
         Self::EpochNotRaised,
         Self::HeldNotTold,
@@ -58,6 +62,8 @@ impl Mutation {
         Self::IdentityKept,
         Self::SecondEnd,
         Self::SenderNotChecked,
+        Self::OffersNotStrict,
+        Self::NewSocketIsProof,
     ];
 }
 

@@ -3,16 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod absent;
+mod alias;
 mod attempts;
 mod claims;
 mod desk;
 mod discovery;
 mod estimate;
+mod expulsion;
 mod held;
 mod index;
 mod law;
 mod lifetime;
 mod line;
+mod mesh;
+mod occupancy;
 mod presence;
 mod random;
 mod reasons;

@@ -336,7 +336,6 @@ impl World {
                         self.hear(n, conn, frame);
                     }
                 }
-                Effect::Publish { .. } => {}
                 Effect::Close { conn, reason } => {
                     if reason == CloseReason::Superseded {
                         self.seen.saw("superseded");
@@ -350,7 +349,7 @@ impl World {
                     }
                 }
                 Effect::Persist { ticket, changes } => self.writes.push_back((ticket, changes)),
-                Effect::Answer { .. } | Effect::Report(_) => {}
+                Effect::Publish { .. } | Effect::Answer { .. } | Effect::Report(_) => {}
                 Effect::Removed => panic!("nobody removed this room"),
             }
         }
