@@ -3,9 +3,13 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod admission;
+mod days;
 mod deeds;
 mod identities;
+mod invites;
+mod room_deeds;
 mod terms;
+mod tokens;
 
 use sleap_rtc_access::Person;
 use sleap_rtc_wire::record::{IdentityKind, RoomKind, RoomRecord, Switches};
