@@ -18,6 +18,7 @@ mod line;
 mod mesh;
 mod occupancy;
 mod presence;
+mod racing;
 mod random;
 mod reasons;
 mod recovery;
