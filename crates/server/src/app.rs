@@ -11,10 +11,13 @@ use sleap_rtc_wire::{ConnId, MemberId, NodeId, RoomId, Time};
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex as AsyncMutex, Notify, Semaphore, watch};
 
+use crate::channels::{Bounds, Channels};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::guesses::Guesses;
+use crate::github::Way;
 use crate::in_use::InUse;
+use crate::logins::Logins;
 use crate::metrics::Metrics;
 use crate::origins::Origins;
 use crate::rates::Rate;
@@ -37,6 +40,8 @@ pub(crate) struct Context {
     pub(crate) lonely: Notify,
     /// Whether an identity is forgotten was decided.
     pub(crate) decided: Notify,
+    /// Those who watch workers and jobs.
+    pub(crate) channels: Arc<Channels>,
     lifetimes: Mutex<IdentityLifetimes>,
     last_call: AtomicU64,
 }
@@ -55,6 +60,7 @@ impl Context {
             whereabouts: Whereabouts::default(),
             lonely: Notify::new(),
             decided: Notify::new(),
+            channels: Arc::new(Channels::new(Bounds::default())),
             last_call: AtomicU64::new(0),
         }
     }
@@ -93,6 +99,13 @@ pub(crate) struct App {
     pub(crate) registrations: Rate,
     /// Wrong credentials.
     pub(crate) guesses: Guesses,
+    /// New accounts.
+    pub(crate) new_accounts: Rate,
+    /// One change at a time to what an account has, where it is bounded.
+    pub(crate) accounts: AsyncMutex<()>,
+    pub(crate) logins: Logins,
+    /// To GitHub.
+    pub(crate) github: Way,
     /// Which keys have opened which connections.
     pub(crate) in_use: Arc<InUse>,
     pub(crate) admin_secret: String,
@@ -117,6 +130,10 @@ impl App {
             registrations: Rate::new(config.limits.registrations),
             guesses: Guesses::new(config.limits.guesses, config.limits.guesses_of_all),
             in_use: Arc::default(),
+            new_accounts: Rate::new(config.rates.accounts),
+            accounts: AsyncMutex::default(),
+            logins: Logins::default(),
+            github: Way::default(),
             connections: Arc::new(Semaphore::new(config.connections)),
             unregistered: Arc::new(Semaphore::new(config.unregistered)),
             started: context.now(),

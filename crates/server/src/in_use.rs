@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sleap_rtc_access::Person;
 use sleap_rtc_wire::record::ApiKeyRecord;
-use sleap_rtc_wire::{ConnId, KeyHash, RoomId, Time};
+use sleap_rtc_wire::{ConnId, KeyHash, PublicKey, RoomId, Time};
 
 use crate::outbox::{End, Outbox};
 
@@ -83,6 +83,24 @@ impl InUse {
                 tables.close(*id);
             }
         }
+    }
+
+    /// A computer belongs to its account no longer: what came in by its key goes.
+    pub(crate) fn computer_left_room(&self, room: &RoomId, key: PublicKey) {
+        let tables = self.tables();
+        for id in tables.by_room.get(room).into_iter().flatten() {
+            let other = tables.uses.get(id).and_then(|one| one.person.as_ref());
+            if other.and_then(Person::key) == Some(key) {
+                tables.close(*id);
+            }
+        }
+    }
+
+    /// By which key each connection of a room came in, where it was one.
+    pub(crate) fn keys_in(&self, room: &RoomId) -> HashMap<ConnId, KeyHash> {
+        let tables = self.tables();
+        let uses = tables.by_room.get(room).into_iter().flatten().filter_map(|id| tables.uses.get(id));
+        uses.filter_map(|one| Some((one.conn, one.key?))).collect()
     }
 
     /// The connections that came in by this key.

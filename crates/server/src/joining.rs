@@ -114,7 +114,13 @@ impl From<StoreError> for Failed {
 /// Of all that a `register` shows, so that a program which shows the same over and over is told from one that guesses.
 fn fingerprint(register: &Register) -> blake3::Hash {
     let Register { api_key, jwt, id_token, room_id, token, .. } = register;
-    let texts = [api_key.as_deref(), jwt.as_deref(), id_token.as_deref(), room_id.as_ref().map(RoomId::as_str), token.as_deref()];
+    let texts = [
+        api_key.as_deref(),
+        jwt.as_deref(),
+        id_token.as_deref(),
+        room_id.as_ref().map(RoomId::as_str),
+        token.as_deref(),
+    ];
     let mut hasher = blake3::Hasher::new();
     for text in texts {
         hasher.update(text.unwrap_or_default().as_bytes()).update(&[0]);
@@ -153,7 +159,8 @@ impl Knocker<'_> {
 
     async fn let_in(&self, mut register: Box<Register>, seat: &mut Option<Seat>) -> Result<(), Failed> {
         let (held, using) = self.found(&register).await?;
-        let (held, _stays) = self.staying(&held).await?.map_or((&Held::IdToken(None), None), |stays| (&held, Some(stays)));
+        let (held, _stays) =
+            self.staying(&held).await?.map_or((&Held::IdToken(None), None), |stays| (&held, Some(stays)));
         let (record, admitted) = self.admit(held.bearer(), &register).await?;
         let person = held.bearer().person();
         using.is_in(&record.room_id, person, held.key());

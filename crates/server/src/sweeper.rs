@@ -58,9 +58,11 @@ async fn sweep(app: &App) {
         app.context.store_failed("sweep rooms", &error);
     }
     forget_due(app).await;
+    app.in_use.time_passes(now);
     if let Err(error) = forget_old_identities(app, now).await {
         tracing::error!(%error, "sweeping identities failed");
     }
+    app.context.channels.forget_idle(now);
     app.registry.unload(Time(now.0.saturating_sub(UNUSED_MS))).await;
     metrics.sweeps.add();
     let rooms = metrics.swept_rooms.get() - rooms_before;

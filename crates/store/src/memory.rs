@@ -212,6 +212,12 @@ impl Store for Memory {
         Ok(self.tables().accounts.get(member).cloned())
     }
 
+    async fn accounts(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<AccountRecord>, StoreError> {
+        let tables = self.tables();
+        let behind = tables.accounts.values().filter(|one| after.is_none_or(|after| one.member > *after));
+        Ok(behind.take(limit).cloned().collect())
+    }
+
     async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
         let tables = self.tables();
         Ok(tables.accounts.values().find(|one| one.username.eq_ignore_ascii_case(username)).cloned())

@@ -62,6 +62,9 @@ pub trait Store: Send + Sync + 'static {
     /// A person.
     async fn account(&self, member: &MemberId) -> Result<Option<AccountRecord>, StoreError>;
 
+    /// A page of all persons, ordered by member.
+    async fn accounts(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<AccountRecord>, StoreError>;
+
     /// The person with this name, in whatever case (of ASCII letters).
     async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError>;
 

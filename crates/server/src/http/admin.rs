@@ -14,7 +14,7 @@ use super::address::Address;
 use super::auth::{bearer, is_operator};
 use super::body::Body;
 use super::fault::Fault;
-use super::page::{self, Page};
+use super::page::{self, After};
 use super::rooms::{self as room_calls, Chosen};
 use super::{delete, status};
 use crate::app::App;
@@ -24,7 +24,7 @@ const PAGE: usize = 200;
 /// The member who owns what the operator makes.
 const OPERATOR: &str = "operator";
 
-fn operator_only(app: &App, headers: &HeaderMap) -> Result<(), Fault> {
+pub(super) fn operator_only(app: &App, headers: &HeaderMap) -> Result<(), Fault> {
     bearer(headers)?;
     if is_operator(app, headers) { Ok(()) } else { Err(Fault::unauthorized("not the operator's secret")) }
 }
@@ -45,7 +45,7 @@ pub(crate) async fn stats(State(app): State<Arc<App>>, headers: HeaderMap) -> Re
 pub(crate) async fn rooms(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Page(after): Page,
+    After(after): After<RoomId>,
 ) -> Result<Json<Value>, Fault> {
     operator_only(&app, &headers)?;
     let records = app.context.store.rooms(after.as_ref(), PAGE).await?;

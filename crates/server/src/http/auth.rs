@@ -80,9 +80,11 @@ pub(crate) async fn person(app: &App, shown: &str) -> Result<Box<Person>, Fault>
 
 /// Whose id token it is.
 pub(crate) async fn subject(app: &App, id_token: &str) -> Result<Subject, Fault> {
-    app.context.identity.verify(id_token, app.context.now()).await.map_err(|error| {
-        if error.is_transient() { error.into() } else { not_verified(&error) }
-    })
+    app.context
+        .identity
+        .verify(id_token, app.context.now())
+        .await
+        .map_err(|error| if error.is_transient() { error.into() } else { not_verified(&error) })
 }
 
 /// In the words of the deployed server.

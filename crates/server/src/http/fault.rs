@@ -42,6 +42,20 @@ impl Fault {
         self.status == StatusCode::UNAUTHORIZED
     }
 
+    pub(crate) fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// What it says to a person.
+    pub(crate) fn text(&self) -> &str {
+        &self.error.error
+    }
+
+    /// The same with another status.
+    pub(crate) fn with_status(self, status: StatusCode) -> Self {
+        Self { status, ..self }
+    }
+
     pub(crate) fn room_not_found() -> Self {
         Self::new(StatusCode::NOT_FOUND, Code::RoomNotFound, "Room not found")
     }

@@ -3,19 +3,19 @@
 use axum::extract::{FromRequestParts, Query};
 use axum::http::request::Parts;
 use serde::Deserialize;
-use sleap_rtc_wire::RoomId;
+use serde::de::DeserializeOwned;
 
 use super::fault::Fault;
 
-/// `?after=ID`: the page behind this room, the last one of the page before. Without it, the first page.
-pub(crate) struct Page(pub(crate) Option<RoomId>);
+/// `?after=ID`: the page behind this one, the last of the page before. Without it, the first page.
+pub(crate) struct After<T>(pub(crate) Option<T>);
 
 #[derive(Deserialize)]
-struct Asked {
-    after: Option<RoomId>,
+struct Asked<T> {
+    after: Option<T>,
 }
 
-impl<S: Send + Sync> FromRequestParts<S> for Page {
+impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for After<T> {
     type Rejection = Fault;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Fault> {
@@ -26,7 +26,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Page {
     }
 }
 
-/// Where the next page begins, behind a page of at most `limit` rooms; `None`: this is the last one.
-pub(crate) fn next(last: Option<&RoomId>, rooms: usize, limit: usize) -> Option<RoomId> {
-    last.filter(|_| rooms == limit).cloned()
+/// Where the next page begins, behind a page of at most `limit` rows; `None`: this is the last one.
+pub(crate) fn next<T: Clone>(last: Option<&T>, rows: usize, limit: usize) -> Option<T> {
+    last.filter(|_| rows == limit).cloned()
 }

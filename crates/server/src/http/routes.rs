@@ -12,8 +12,10 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::handler::Handler;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
 
+use super::guess;
 use crate::app::App;
 
 /// Who may call a route with success. Everybody else is refused, and the refusal tells nothing about what is there.
@@ -52,6 +54,7 @@ pub struct Route {
 struct Row {
     route: Route,
     handler: MethodRouter<Arc<App>>,
+    is_guess: bool,
 }
 
 impl Row {
@@ -60,7 +63,13 @@ impl Row {
         H: Handler<T, Arc<App>>,
         T: 'static,
     {
-        Self { route: Route { method, path, who, what: "" }, handler: on(filter, handler) }
+        Self { route: Route { method, path, who, what: "" }, handler: on(filter, handler), is_guess: false }
+    }
+
+    /// A refusal of this route says that a code in its request was wrong: it counts as a guess of the caller's address.
+    fn guess(mut self) -> Self {
+        self.is_guess = true;
+        self
     }
 
     /// What it does.
@@ -78,7 +87,6 @@ fn post<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, who: Who, handl
     Row::new("POST", MethodFilter::POST, path, who, handler)
 }
 
-#[expect(dead_code, reason = "rooms are renamed by it")]
 fn patch<H: Handler<T, Arc<App>>, T: 'static>(path: &'static str, who: Who, handler: H) -> Row {
     Row::new("PATCH", MethodFilter::PATCH, path, who, handler)
 }
@@ -99,6 +107,9 @@ pub fn routes() -> Vec<Route> {
 }
 
 /// The routes, without what surrounds all of them.
-pub(crate) fn router() -> Router<Arc<App>> {
-    rows().fold(Router::new(), |router, row| router.route(row.route.path, row.handler))
+pub(crate) fn router(app: &Arc<App>) -> Router<Arc<App>> {
+    rows().fold(Router::new(), |router, Row { route, handler, is_guess }| {
+        let handler = if is_guess { handler.layer(from_fn_with_state(app.clone(), guess::of_code)) } else { handler };
+        router.route(route.path, handler)
+    })
 }

@@ -14,7 +14,7 @@ use sleap_rtc_wire::{RoomId, Time};
 
 use super::auth::Shown;
 use super::fault::Fault;
-use super::page::{self, Page};
+use super::page::{self, After};
 use crate::app::App;
 use crate::persons;
 
@@ -25,7 +25,7 @@ const PAGE: usize = 1000;
 pub(crate) async fn list(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
-    Page(after): Page,
+    After(after): After<RoomId>,
 ) -> Result<Json<RoomList>, Fault> {
     let shown = Shown::by_name(&app, &headers).await?;
     let found = match shown.known() {

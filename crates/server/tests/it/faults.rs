@@ -90,6 +90,11 @@ impl Store for Cuttable {
         self.inner.account(member).await
     }
 
+    async fn accounts(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<AccountRecord>, StoreError> {
+        self.check()?;
+        self.inner.accounts(after, limit).await
+    }
+
     async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
         self.check()?;
         self.inner.account_named(username).await

@@ -195,6 +195,12 @@ impl Store for Sqlite {
         self.one(sql, (member.to_string(),), accounts::account).await
     }
 
+    async fn accounts(&self, after: Option<&MemberId>, limit: usize) -> Result<Vec<AccountRecord>, StoreError> {
+        let sql = format!("SELECT {} FROM accounts WHERE member > ?1 ORDER BY member LIMIT ?2", accounts::ACCOUNT);
+        let after = after.map_or_else(String::new, MemberId::to_string);
+        self.list(sql, (after, at_most(limit)), accounts::account).await
+    }
+
     async fn account_named(&self, username: &str) -> Result<Option<AccountRecord>, StoreError> {
         let sql = format!("SELECT {} FROM accounts WHERE username = ?1", accounts::ACCOUNT);
         self.one(sql, (username.to_owned(),), accounts::account).await

@@ -26,6 +26,10 @@ async fn an_account_comes_back_by_member_and_by_name(store: Arc<dyn Store>) {
     }
     assert_eq!(store.account_named("An").await.unwrap(), None);
     assert_eq!(store.account_named("an_").await.unwrap(), None, "no pattern");
+    // Pages are ordered by member.
+    let first = store.accounts(None, 1).await.unwrap();
+    assert_eq!(first.iter().map(|one| one.member.as_str()).collect::<Vec<_>>(), ["4711"]);
+    assert_eq!(store.accounts(Some(&first[0].member), 10).await.unwrap(), [ana]);
 }
 
 async fn a_name_belongs_to_one_account_in_whatever_case(store: Arc<dyn Store>) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use sleap_rtc_server::{Config, Ports, Server};
+use sleap_rtc_server::{Config, ExtraPort, Ports, Server};
 use sleap_rtc_wire::MemberId;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -75,8 +75,10 @@ impl TestServer {
         let mut config = Config::new(folder.join("data"));
         config.http = "127.0.0.1:0".parse().unwrap();
         config.ws = config.http;
+        (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
         config.rates.sign_ins = 100_000;
         config.rates.rooms = 100_000;
+        config.rates.accounts = 100_000;
         set(&mut config);
         config
     }
