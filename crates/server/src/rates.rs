@@ -7,9 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use sleap_rtc_wire::Time;
 
 /// Length of a window, ms.
-const WINDOW_MS: u64 = 60_000;
+pub(crate) const WINDOW_MS: u64 = 60_000;
 /// Addresses that are told apart in one window; all others share one count.
-const ADDRESSES: usize = 50_000;
+pub(crate) const ADDRESSES: usize = 50_000;
 
 /// Calls of one sort, counted an address and a minute.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ impl Rate {
 }
 
 /// Somebody who has one IPv6 address has 2^64 of them.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & !u128::from(u64::MAX)).into()),
         v4 @ IpAddr::V4(_) => v4,

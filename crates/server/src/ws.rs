@@ -10,30 +10,48 @@ use bytes::Bytes;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sleap_rtc_room::not_registered;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, Text, ToPeer, limits};
+use sleap_rtc_wire::signal::Register;
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId, Text, ToPeer};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
+use tokio_tungstenite::tungstenite;
 
+use crate::allowance::{Allowance, Verdict};
 use crate::app::App;
-use crate::http::Address;
+use crate::guesses::TOO_MANY;
+use crate::http::{Address, READ_BUFFER};
 use crate::joining::{Knocker, Seat};
+use crate::limits::Limits;
+use crate::meter::Meter;
 use crate::outbox::{End, Out, Outbox};
 
 /// How often the server looks whether a peer has been quiet for so long, and then pings it.
 const PING: Duration = Duration::from_secs(20);
 /// After how much silence a link counts as dead.
 const SILENCE: Duration = Duration::from_mins(1);
-/// How long a socket may stay unregistered.
-const UNREGISTERED: Duration = Duration::from_millis(limits::UNREGISTERED_MS);
 /// How long the last words to a peer may take.
 const FAREWELL: Duration = Duration::from_secs(1);
 
+/// Somebody who has connected, and what is known of it.
+pub(crate) struct Guest {
+    pub(crate) address: Address,
+    /// By which host it knows the server.
+    pub(crate) dialled: Option<Box<str>>,
+    /// Held until it has registered.
+    pub(crate) unregistered: OwnedSemaphorePermit,
+    /// What is read of it until then.
+    pub(crate) meter: Arc<Meter>,
+}
+
 /// Speaks with one peer until either side ends it. Dropping the future at any point leaves the room as well.
-pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: Address, unregistered: OwnedSemaphorePermit) {
-    let conn = app.next_conn();
-    let outbox = Arc::new(Outbox::new(unregistered));
+pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, guest: Guest) {
+    let Guest { address, dialled, unregistered, meter } = guest;
+    let (conn, limits, now) = (app.next_conn(), app.context.config.limits, Instant::now());
+    let outbox = Arc::new(Outbox::new(unregistered, limits.send_buffer));
     let (mut sink, stream) = socket.split();
-    let mut reader = Reader { app: &app, conn, address, outbox: &outbox, seat: None, heard: Instant::now() };
+    let allowance = Allowance::new(&limits, now);
+    let mut reader =
+        Reader { app: &app, conn, address, dialled, outbox: &outbox, seat: None, heard: now, meter, allowance };
     let end = tokio::select! {
         end = reader.run(stream) => end,
         end = write(&mut sink, &outbox) => end,
@@ -48,12 +66,13 @@ pub(crate) async fn serve(socket: WebSocket, app: Arc<App>, address: Address, un
 }
 
 async fn farewell(app: &App, sink: &mut SplitSink<WebSocket, Message>, address: IpAddr, end: End) {
-    tracing::debug!(%address, reason = end.text(), "connection closed");
+    let reason = end.text(&app.context.config.limits);
+    tracing::debug!(%address, reason, "connection closed");
     if end == End::SlowReader {
         app.context.metrics.slow_readers.add();
-        tracing::warn!(%address, "connection dropped: {}", end.text());
+        tracing::warn!(%address, "connection dropped: {reason}");
     }
-    let close = CloseFrame { code: end.code(), reason: Utf8Bytes::from_static(end.text()) };
+    let close = CloseFrame { code: end.code(), reason: reason.into() };
     // Somebody who does not read does not hear this either.
     let _ = timeout(FAREWELL, sink.send(Message::Close(Some(close)))).await;
 }
@@ -88,16 +107,20 @@ struct Reader<'a> {
     app: &'a Arc<App>,
     conn: ConnId,
     address: Address,
+    /// By which host it knows the server.
+    dialled: Option<Box<str>>,
     outbox: &'a Arc<Outbox>,
     seat: Option<Seat>,
     heard: Instant,
+    meter: Arc<Meter>,
+    allowance: Allowance,
 }
 
 impl Reader<'_> {
     /// Reads until the end. `None`: the peer has closed, or the link is gone.
     async fn run(&mut self, mut stream: SplitStream<WebSocket>) -> Option<End> {
         // One timer that is not touched by messages: setting it anew each time would cost more than relaying.
-        let mut look = pin!(tokio::time::sleep(UNREGISTERED));
+        let mut look = pin!(tokio::time::sleep(Duration::from_millis(self.limits().unregistered_ms)));
         loop {
             let message = tokio::select! {
                 biased;
@@ -108,19 +131,61 @@ impl Reader<'_> {
                     look.as_mut().reset(Instant::now() + PING);
                     continue;
                 }
-                message = stream.next() => message?.ok()?,
+                message = stream.next() => match message? {
+                    Ok(message) => message,
+                    Err(error) => return self.unreadable(error),
+                },
             };
             self.heard = Instant::now();
             let bytes = match message {
                 Message::Text(text) => text.into(),
                 Message::Binary(bytes) => bytes,
-                Message::Ping(_) | Message::Pong(_) => continue,
+                Message::Ping(bytes) | Message::Pong(bytes) => {
+                    if self.allowance.take(bytes.len(), self.heard) == Verdict::End {
+                        return Some(End::TooFast);
+                    }
+                    continue;
+                }
                 Message::Close(_) => return None,
             };
-            if let Err(error) = self.message(bytes).await {
+            let answer = match self.allowance.take(bytes.len(), self.heard) {
+                Verdict::Fine => self.message(bytes).await,
+                Verdict::Warn => Err(self.too_fast()),
+                Verdict::Drop => continue,
+                Verdict::End => return Some(End::TooFast),
+            };
+            if let Err(error) = answer {
                 self.outbox.push(&ToPeer::Error(error));
             }
+            if self.outbox.is_registered() { self.meter.open() } else { self.meter.allow(self.first_frame()) }
         }
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.app.context.config.limits
+    }
+
+    /// What may be read before a peer registers: a frame, and what was read with the end of the one before.
+    fn first_frame(&self) -> usize {
+        self.limits().first_frame + 2 * READ_BUFFER
+    }
+
+    /// Why nothing more can be read, if that is not the link's own end.
+    fn unreadable(&self, error: axum::Error) -> Option<End> {
+        if self.meter.is_spent() {
+            return Some(End::TooLarge(self.limits().first_frame));
+        }
+        match error.into_inner().downcast_ref() {
+            Some(tungstenite::Error::Capacity(_)) => Some(End::TooLarge(self.limits().frame)),
+            _ => None,
+        }
+    }
+
+    fn too_fast(&self) -> ErrorFrame {
+        self.app.context.metrics.rate_limited.add();
+        let Limits { frames_per_second, frame_burst, .. } = self.limits();
+        let text = format!("more than {frames_per_second} frames a second, or {frame_burst} at once: not read");
+        ErrorFrame::new(Code::RateLimited, text)
     }
 
     fn look(&mut self) -> Option<End> {
@@ -136,9 +201,9 @@ impl Reader<'_> {
 
     /// No error of the peer's ends its connection.
     async fn message(&mut self, bytes: Bytes) -> Result<(), ErrorFrame> {
-        if bytes.len() > limits::FIRST_FRAME && !self.outbox.is_registered() {
-            let text =
-                format!("frame of {} bytes, at most {} before you are registered", bytes.len(), limits::FIRST_FRAME);
+        let most = self.limits().first_frame;
+        if bytes.len() > most && !self.outbox.is_registered() {
+            let text = format!("frame of {} bytes, at most {most} before you are registered", bytes.len());
             return Err(ErrorFrame::new(Code::TooLarge, text));
         }
         let text = Text::try_from(bytes).map_err(|_| ErrorFrame::new(Code::InvalidJson, "Invalid JSON format"))?;
@@ -147,11 +212,7 @@ impl Reader<'_> {
             Err(error) => return error.frame().map_or(Ok(()), Err),
         };
         match (frame, &self.seat) {
-            (FromPeer::Register(register), _) => {
-                let (from, address) = (self.address.ip, self.address.own());
-                let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, from, address };
-                knocker.register(register, &mut self.seat).await
-            }
+            (FromPeer::Register(register), _) => self.register(register).await,
             (FromPeer::Ping | FromPeer::Pong, _) => Ok(()),
             (frame, Some(seat)) => {
                 seat.frame(frame);
@@ -160,4 +221,45 @@ impl Reader<'_> {
             (frame, None) => not_registered(&frame).map_or(Ok(()), Err),
         }
     }
+    /// Nobody tries more credentials than an address has a minute.
+    async fn register(&mut self, register: Box<Register>) -> Result<(), ErrorFrame> {
+        let (from, address, now) = (self.address.ip, self.address.own(), self.app.context.now());
+        let limited = |text: String| {
+            self.app.context.metrics.rate_limited.add();
+            Err(ErrorFrame::new(Code::RateLimited, text))
+        };
+        if !self.app.registrations.allows(from, now) {
+            return limited(format!(
+                "more than {} registrations a minute from this address",
+                self.limits().registrations
+            ));
+        }
+        if !self.app.guesses.may_try(from, now) {
+            return limited(TOO_MANY.to_owned());
+        }
+        let shown = fingerprint(&register);
+        let dialled = self.dialled.as_deref();
+        let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, from, address, dialled };
+        let taken_in = knocker.register(register, &mut self.seat).await;
+        if taken_in.as_ref().is_err_and(|error| matches!(error.code, Code::AuthFailed | Code::RoomNotFound)) {
+            self.app.guesses.failed(from, Some(&shown), now);
+        }
+        taken_in
+    }
+}
+
+/// By which a registration is recognised that shows the same credentials once more.
+fn fingerprint(register: &Register) -> [u8; 32] {
+    let Register { room_id, token, api_key, jwt, id_token, .. } = register;
+    let mut hasher = blake3::Hasher::new();
+    for part in [
+        room_id.as_ref().map(RoomId::as_str),
+        token.as_deref(),
+        api_key.as_deref(),
+        jwt.as_deref(),
+        id_token.as_deref(),
+    ] {
+        hasher.update(part.unwrap_or_default().as_bytes()).update(&[0]);
+    }
+    hasher.finalize().into()
 }

@@ -2,8 +2,21 @@
 
 /// A frame on the signaling socket, bytes. Deployed Python peers refuse more, so we send less as well.
 pub const FRAME: usize = 1 << 20;
-/// The first frame of a connection that has not registered yet, bytes.
-pub const FIRST_FRAME: usize = 64 << 10;
+/// A frame of a connection that has not registered yet, bytes: the largest metadata and its credentials. (16 KiB would do for
+/// strangers, but a deployed worker tells all its mounts in its first frame.)
+pub const FIRST_FRAME: usize = METADATA + (16 << 10);
+/// Frames a second that a peer may send for long. A trainer that prints a line for each batch stays far below.
+pub const FRAMES_PER_SECOND: u32 = 2_000;
+/// Frames that a peer may send at once; each begun [`FRAME_PIECE`] of a frame counts as one.
+pub const FRAME_BURST: u32 = 10_000;
+/// See [`FRAME_BURST`], bytes.
+pub const FRAME_PIECE: usize = 16 << 10;
+/// Registrations a minute from one address: a lab whose thousand workers come back at once, each with some tries.
+pub const REGISTRATIONS: u32 = 6_000;
+/// Wrong credentials a minute from one address, the same one shown again not counted.
+pub const GUESSES: u32 = 300;
+/// Wrong credentials a minute from all addresses together; beyond it each address has one.
+pub const GUESSES_OF_ALL: u32 = 30_000;
 /// One peer's metadata as JSON, bytes.
 pub const METADATA: usize = 64 << 10;
 /// Tags of one peer.
@@ -40,6 +53,10 @@ pub const SEND_BUFFER: usize = 8 << 20;
 pub const UNREGISTERED_MS: u64 = 10_000;
 /// Body of an HTTP request, bytes.
 pub const BODY: usize = 64 << 10;
+/// How long the body of an HTTP request may take to arrive, ms.
+pub const BODY_MS: u64 = 10_000;
+/// How long the head of an HTTP request may take to arrive, ms.
+pub const HEAD_MS: u64 = 10_000;
 /// Session description in an offer or an answer, bytes.
 pub const SDP: usize = 64 << 10;
 
@@ -72,6 +89,8 @@ pub const API_KEYS: usize = 1_000;
 pub const DEVICES: usize = 64;
 /// Invites into one room at once.
 pub const INVITES: usize = 16;
+/// Rooms that one person may own.
+pub const ROOMS: usize = 100;
 /// Members of one room.
 pub const MEMBERS: usize = 1_000;
 /// Logins that wait for somebody to allow them, all addresses together.

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use sleap_rtc_server::{Config, Server};
+use sleap_rtc_server::{Config, ExtraPort, Server};
 
 use super::process::Process;
 use super::{Error, forwarder};
@@ -48,8 +48,12 @@ pub(crate) async fn serve(data: PathBuf, port: &str) -> Result<(), Error> {
     let mut config = Config::new(data);
     config.ws = "127.0.0.1:0".parse()?;
     config.http = format!("127.0.0.1:{port}").parse()?;
+    (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
     // Everybody is at one address here.
     (config.rates.sign_ins, config.rates.rooms) = (u32::MAX, u32::MAX);
+    config.limits.registrations = u32::MAX;
+    // One peer sends here what thousands would.
+    config.limits.frames_per_second = u32::MAX;
     let server = Server::bind(config).await?;
     println!("{}", server.http_addr);
     server.serve(std::future::pending()).await;

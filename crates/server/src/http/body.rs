@@ -1,23 +1,33 @@
 //! Bodies: JSON, whatever the Content-Type says.
 
+use std::sync::Arc;
+use std::time::Duration;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::StatusCode;
 use serde::de::DeserializeOwned;
-use sleap_rtc_wire::{Code, limits};
+use sleap_rtc_wire::Code;
+use tokio::time::timeout;
 
 use super::fault::Fault;
+use crate::app::App;
 
 /// The body of a request.
 pub(crate) struct Body(Bytes);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+impl FromRequest<Arc<App>> for Body {
     type Rejection = Fault;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Fault> {
-        Bytes::from_request(request, state).await.map(Self).map_err(|refused| {
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault> {
+        let limits = &app.context.config.limits;
+        let Ok(read) = timeout(Duration::from_millis(limits.body_ms), Bytes::from_request(request, app)).await else {
+            let text = format!("the body did not arrive within {} ms", limits.body_ms);
+            return Err(Fault::new(StatusCode::REQUEST_TIMEOUT, Code::RateLimited, text));
+        };
+        read.map(Self).map_err(|refused| {
             if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let text = format!("body too large, at most {} bytes are allowed", limits::BODY);
+                let text = format!("body too large, at most {} bytes are allowed", limits.body);
                 Fault::new(StatusCode::PAYLOAD_TOO_LARGE, Code::TooLarge, text)
             } else {
                 Fault::new(refused.status(), Code::InvalidMessage, refused.body_text())

@@ -183,7 +183,7 @@ async fn frames_of_the_largest_size_pass_and_larger_ones_do_not() {
 async fn a_large_frame_before_registering_is_refused() {
     let server = TestServer::start().await;
     let mut socket = Socket::open(server.ws, "/").await;
-    socket.send_text(&" ".repeat((64 << 10) + 1)).await;
+    socket.send_text(&" ".repeat((80 << 10) + 1)).await;
     assert_eq!(socket.error().await.0, "TOO_LARGE");
 }
 
