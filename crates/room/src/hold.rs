@@ -73,7 +73,8 @@ impl Guest {
         self.id == peer.id && self.member.as_ref().is_none_or(|member| *member == peer.member)
     }
 
-    fn due(&self) -> Option<Time> {
+    /// When it has left if nothing happens before.
+    pub(crate) fn due(&self) -> Option<Time> {
         [self.until, self.gone_until].into_iter().flatten().min()
     }
 }

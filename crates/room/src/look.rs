@@ -1,10 +1,11 @@
 //! What a room looks like from outside, for whoever checks it: the simulator beside it.
 
 use sleap_rtc_wire::claim::ClaimGranted;
-use sleap_rtc_wire::{Filters, JobId, MemberId, Metadata, PeerId, Time};
+use sleap_rtc_wire::{ConnId, Filters, JobId, MemberId, Metadata, PeerId, Time};
 
 use crate::Room;
 use crate::discovery::WORKER;
+use crate::hold::Guest;
 use crate::line::Client;
 
 /// A claim on a worker.
@@ -33,6 +34,8 @@ pub struct WorkerHere<'a> {
     pub metadata: &'a Metadata,
     /// Since when.
     pub connected_at: Time,
+    /// On which connection.
+    pub conn: ConnId,
 }
 
 /// That somebody has a worker of the deployed kind.
@@ -42,10 +45,12 @@ pub struct Occupied<'a> {
     pub worker: &'a PeerId,
     /// The client whose offer it was handed.
     pub guest: Option<&'a PeerId>,
+    /// When that ends by itself; `None`: not by time.
+    pub guest_until: Option<Time>,
     /// The job that it got through the server.
     pub job: Option<&'a str>,
-    /// When that ends by itself, in part or as a whole; `None`: not by time.
-    pub until: Option<Time>,
+    /// When that ends by itself.
+    pub job_until: Option<Time>,
 }
 
 /// A claim in line.
@@ -86,6 +91,7 @@ impl Room {
             member: &peer.member,
             metadata: peer.shown_metadata(),
             connected_at: peer.connected_at,
+            conn: peer.conn,
         })
     }
 
@@ -94,8 +100,9 @@ impl Room {
         self.holds.iter().map(|(worker, hold)| Occupied {
             worker,
             guest: hold.guest.as_ref().map(|guest| &guest.id),
+            guest_until: hold.guest.as_ref().and_then(Guest::due),
             job: hold.errand.as_ref().map(|errand| errand.job_id.as_str()),
-            until: hold.due(),
+            job_until: hold.errand.as_ref().map(|errand| errand.until),
         })
     }
 

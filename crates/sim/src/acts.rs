@@ -60,6 +60,7 @@ impl World {
             Deed::Extend => self.extend(who),
             Deed::DeleteRoom => self.delete_room(who, ms),
             Deed::DeletePeer => self.delete_peer(who),
+            Deed::Assign => self.assign(who),
         }
     }
 
@@ -163,7 +164,7 @@ impl World {
                 }
             }
             Kind::Client => self.seen.note(Note::ClientCrash),
-            Kind::Plain | Kind::Rough => {}
+            Kind::Plain | Kind::Rough | Kind::OldWorker | Kind::OldClient => {}
         }
         self.end_process(who);
         self.queue.push(self.now + ms, Event::Start { who });

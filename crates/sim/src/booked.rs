@@ -13,8 +13,8 @@ use crate::hall::{Hall, Told};
 use crate::model::{Rule, Violation};
 use crate::seen::{Note, Seen};
 
-static RESERVED: LazyLock<Value> = LazyLock::new(|| Value::from("reserved"));
-static BUSY: LazyLock<Value> = LazyLock::new(|| Value::from("busy"));
+pub(crate) static RESERVED: LazyLock<Value> = LazyLock::new(|| Value::from("reserved"));
+pub(crate) static BUSY: LazyLock<Value> = LazyLock::new(|| Value::from("busy"));
 
 /// A claim on a worker.
 #[derive(Clone, Debug)]
@@ -44,8 +44,10 @@ pub(crate) struct Booked {
 
 impl Booked {
     pub(crate) fn new(workers: &[WorkerRecord], lost_ms: u64, now: Time) -> Self {
+        // Those of the deployed kind hold no claims.
+        let workers = workers.iter().filter(|worker| worker.taken.is_none());
         let since = |worker: &WorkerRecord| worker.silent_since.map_or(now, |at| at.min(now));
-        let away: BTreeMap<_, _> = workers.iter().map(|worker| (worker.peer_id.clone(), since(worker))).collect();
+        let away: BTreeMap<_, _> = workers.map(|worker| (worker.peer_id.clone(), since(worker))).collect();
         let silent = away.iter().filter(|(_, since)| now.since(**since) < lost_ms);
         let expected: BTreeSet<_> = silent.map(|(worker, _)| worker.clone()).collect();
         Self { had_expected: !expected.is_empty(), expected, away, ..Self::default() }

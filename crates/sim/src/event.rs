@@ -18,6 +18,8 @@ pub(crate) enum Event {
     Wake { who: usize, life: u32, at: u64 },
     /// A user, or a program without rules, does the next thing.
     Whim { who: usize, life: u32 },
+    /// A program of the deployed kind goes on.
+    Old { who: usize, life: u32, next: crate::old::Next },
     /// A process is killed.
     Die { who: usize, life: u32, ms: u64 },
     /// A worker is told to end at once.

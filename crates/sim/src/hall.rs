@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sleap_rtc_room::{Call, Effect, Fact, Input, Room};
 use sleap_rtc_wire::record::{RoomRecord, WorkerRecord};
+use sleap_rtc_wire::signal::{RelayKind, Report};
 use sleap_rtc_wire::{
     CLAIMS, ClaimId, ConnId, Fence, Filters, FromPeer, MemberId, Metadata, PeerId, RoomId, Time, ToPeer,
 };
 
 use crate::booked::Booked;
 use crate::model::{Rule, Violation};
+use crate::occupied::Occupied;
 use crate::plan::Knobs;
 use crate::queue::Places;
 use crate::seen::{Note, Seen};
@@ -18,6 +20,8 @@ use crate::seen::{Note, Seen};
 #[derive(Debug)]
 pub(crate) struct Peer {
     pub(crate) id: PeerId,
+    /// By which name it knows itself.
+    called: PeerId,
     pub(crate) member: MemberId,
     pub(crate) role: String,
     pub(crate) claims: bool,
@@ -48,7 +52,11 @@ pub(crate) enum Told {
     Left(u64),
     Discover(u64, Filters),
     Update(u64, Metadata),
-    Relay(u64, PeerId, PeerId),
+    Relay(u64, RelayKind, PeerId, PeerId),
+    /// A worker reports on a job.
+    Report(u64, Box<Report>),
+    /// A worker is given a job.
+    Assigned(PeerId, String),
     /// A worker says that its client came.
     Used(PeerId, ClaimId),
     /// A worker says that its slot is free.
@@ -75,9 +83,10 @@ pub(crate) struct Hall {
     known: BTreeSet<u64>,
     pub(crate) told: Told,
     /// Of this round: who was taken out, and which connections were closed.
-    left: Vec<(u64, PeerId)>,
+    pub(crate) left: Vec<(u64, PeerId)>,
     closed: Vec<u64>,
     pub(crate) booked: Booked,
+    pub(crate) occupied: Occupied,
     pub(crate) places: Places,
     /// The claim of this round has shown a seat.
     pub(crate) seat_shown: bool,
@@ -100,6 +109,7 @@ impl Hall {
             left: Vec::new(),
             closed: Vec::new(),
             booked: Booked::new(workers, knobs.lost_ms, now),
+            occupied: Occupied::new(workers, now),
             places: Places::new(),
             seat_shown: false,
             over: false,
@@ -109,6 +119,8 @@ impl Hall {
     pub(crate) fn input(&mut self, input: &Input, now: Time, seen: &mut Seen) {
         self.seat_shown = false;
         self.end_due(now, seen);
+        self.end_due_holds(now, seen);
+        self.occupied.is_blurred = matches!(input, Input::Persisted(_) | Input::PersistFailed(_));
         self.told = match input {
             Input::Register { conn, admission, register } => {
                 let claims = register.features.iter().any(|feature| feature == CLAIMS);
@@ -129,6 +141,7 @@ impl Hall {
                 self.booked.worker_goes(peer);
                 Told::Deleted(peer.clone())
             }
+            Input::Call { call: Call::Assign { worker, job_id, .. }, .. } => Told::Assigned(worker.clone(), job_id.clone()),
             _ => Told::Other,
         };
         if let Input::Frame { frame: FromPeer::ClaimReleased(released), .. } = input {
@@ -141,7 +154,8 @@ impl Hall {
         match frame {
             FromPeer::DiscoverPeers(discover) => Told::Discover(conn, discover.filters.clone()),
             FromPeer::UpdateMetadata(update) => Told::Update(conn, update.metadata.clone()),
-            FromPeer::Relay(relay) => Told::Relay(conn, relay.from.clone(), relay.to.clone()),
+            FromPeer::Relay(relay) => Told::Relay(conn, relay.kind, relay.from.clone(), relay.to.clone()),
+            FromPeer::Report(report) => Told::Report(conn, Box::new(report.clone())),
             FromPeer::Leave => Told::Left(conn),
             FromPeer::ClaimUsed(used) => sender.map_or(Told::Other, |by| Told::Used(by.clone(), used.claim_id.clone())),
             FromPeer::ClaimReleased(_) => sender.map_or(Told::Other, |by| Told::Released(by.clone())),
@@ -162,7 +176,7 @@ impl Hall {
                 Ok(())
             }
             Effect::Report(Fact::Registered { peer, conn, .. }) => {
-                self.registered(peer, *conn);
+                self.registered(peer, *conn, seen);
                 Ok(())
             }
             Effect::Report(Fact::Left { peer, conn, .. }) => {
@@ -177,12 +191,18 @@ impl Hall {
         }
     }
 
-    fn registered(&mut self, id: &PeerId, conn: ConnId) {
+    fn registered(&mut self, id: &PeerId, conn: ConnId, seen: &mut Seen) {
         let Some(knock) = self.knocks.remove(&conn.n) else { return };
         let Knock { member, role, claims, metadata, held, .. } = knock;
+        let called = knock.id.unwrap_or_else(|| id.clone());
+        if called != *id {
+            seen.note(Note::SharedName);
+        }
+        let is_again = self.left.contains(&(conn.n, id.clone()));
+        self.occupied.came(id, is_again, seen);
         self.booked.worker_came(id, held);
         self.by_id.insert(id.clone(), conn.n);
-        self.peers.insert(conn.n, Peer { id: id.clone(), member, role, claims, metadata, fresh: false });
+        self.peers.insert(conn.n, Peer { id: id.clone(), called, member, role, claims, metadata, fresh: false });
     }
 
     /// Whether a peer of this name is about to be here (again).
@@ -223,10 +243,16 @@ impl Hall {
                 self.mine(conn, peer_id, true)?;
                 self.confirmed(conn);
             }
-            ToPeer::Error(_) => {
+            ToPeer::Error(error) => {
                 self.knocks.remove(&conn);
+                if error.code == sleap_rtc_wire::Code::WorkerBusy {
+                    seen.note(Note::OldBusy);
+                }
             }
-            ToPeer::Relayed(_) => self.relayed(conn)?,
+            ToPeer::Relayed(_) => {
+                self.relayed(conn)?;
+                self.handed_on(conn, seen)?;
+            }
             ToPeer::ClaimGranted(grant) => self.granted(conn, grant, now, seen)?,
             ToPeer::Claimed(claimed) => self.claimed(conn, claimed)?,
             ToPeer::ClaimEnded(ended) => self.ended(ended, seen)?,
@@ -237,7 +263,7 @@ impl Hall {
 
     /// A reply names the peer of the connection on which it goes out.
     fn mine(&self, conn: u64, id: &PeerId, room: bool) -> Result<(), Violation> {
-        if room && self.peers.get(&conn).is_some_and(|peer| peer.id == *id) {
+        if room && self.peers.get(&conn).is_some_and(|peer| peer.id == *id || peer.called == *id) {
             return Ok(());
         }
         let text = format!("connection {conn} in {} gets what is for {id}", self.room);
@@ -245,9 +271,12 @@ impl Hall {
     }
 
     fn relayed(&self, conn: u64) -> Result<(), Violation> {
-        let Told::Relay(sender, from, to) = &self.told else { return Ok(()) };
+        let Told::Relay(sender, _, from, to) = &self.told else { return Ok(()) };
         let of = |conn: &u64| self.peers.get(conn).map(|peer| &peer.id);
-        if of(sender) == Some(from) && of(&conn) == Some(to) {
+        let called = |conn: &u64| self.peers.get(conn).map(|peer| &peer.called);
+        // An error names whom it is for, and may name nobody else.
+        let speaks = [of(sender), called(sender), Some(to)].contains(&Some(from));
+        if speaks && of(&conn) == Some(to) {
             return Ok(());
         }
         let text = format!("{:?} sends as {from} to {to}, and {:?} gets it", of(sender), of(&conn));
@@ -277,7 +306,7 @@ impl Hall {
         let shown: BTreeMap<&PeerId, _> = peers.iter().map(|entry| (&entry.peer_id, &entry.metadata)).collect();
         let asker = self.peers.get(&conn).map(|peer| peer.id.clone());
         for peer in self.peers.values_mut() {
-            let status = self.booked.status(&peer.id);
+            let status = self.booked.status(&peer.id).or_else(|| self.occupied.status(&peer.id));
             let matches = Some(&peer.id) != asker.as_ref()
                 && filters.matches_with(&peer.role, &peer.metadata, |name| (name == "status").then_some(status?));
             let wrong = |why: &str| {
@@ -323,9 +352,11 @@ impl Hall {
         self.closed.clear();
         if !self.over {
             self.agrees(room, now, seen)?;
+            self.occupancy_agrees(room, now, seen)?;
             self.line_is_fair(room, now, seen)?;
         }
         self.booked.came.clear();
+        self.occupied.clear_round();
         self.told = Told::Nothing;
         Ok(())
     }

@@ -11,6 +11,9 @@ use crate::server::{Hall, Seat, conn};
 use crate::tape::Tape;
 use crate::world::World;
 
+/// After how long a room gives up what it cannot know of workers of the deployed kind, ms: half an hour, or no world would see it.
+pub(crate) const STALE_MS: u64 = 1_800_000;
+
 impl World {
     pub(crate) fn register(&mut self, server: usize, wire: usize, register: Box<Register>) -> Result<(), ErrorFrame> {
         let unavailable =
@@ -68,6 +71,7 @@ impl World {
             recover_ms: knobs.recover_ms,
             settle_ms: knobs.settle_ms,
             lost_ms: knobs.lost_ms,
+            stale_ms: STALE_MS,
             server_version: String::new(),
             ..RoomConfig::default()
         };

@@ -17,6 +17,8 @@ mod liveness;
 mod machine;
 mod model;
 mod network;
+mod occupied;
+mod old;
 mod plan;
 mod queue;
 mod random;

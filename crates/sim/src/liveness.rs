@@ -28,7 +28,7 @@ impl World {
     fn finish(&mut self) -> bool {
         self.calm_down();
         let served = |world: &Self| {
-            world.nodes.iter().all(|node| node.client.is_none() && node.rough.is_none())
+            world.nodes.iter().all(|node| node.client.is_none() && node.rough.is_none() && node.old.is_none())
                 && (0..world.nodes.len()).all(|who| !world.model.runs(who))
         };
         if !self.until(SERVED_MS, served, "clients or jobs are left") {
@@ -70,7 +70,7 @@ impl World {
             node.disk_fails_until = self.now;
         }
         for who in 0..self.nodes.len() {
-            if matches!(self.nodes[who].kind, Kind::Plain | Kind::Rough) {
+            if !matches!(self.nodes[who].kind, Kind::Worker | Kind::Client) {
                 self.end_process(who);
             }
         }

@@ -34,13 +34,14 @@ impl Node {
             worker: None,
             client: None,
             rough: None,
+            old: None,
             disk: crate::worker::Disk::default(),
             desk: crate::client::Desk::default(),
         }
     }
 
     pub(crate) const fn is_running(&self) -> bool {
-        self.worker.is_some() || self.client.is_some() || self.rough.is_some()
+        self.worker.is_some() || self.client.is_some() || self.rough.is_some() || self.old.is_some()
     }
 }
 
@@ -60,6 +61,7 @@ impl World {
             Kind::Worker => self.start_worker(who),
             Kind::Client => self.start_client(who),
             Kind::Plain | Kind::Rough => self.start_rough(who),
+            Kind::OldWorker | Kind::OldClient => self.start_old(who),
         }
     }
 
@@ -75,6 +77,7 @@ impl World {
         }
         node.client = None;
         node.rough = None;
+        node.old = None;
     }
 
     /// Wakes the machine at this time of its clock, if it is not woken before.
@@ -98,7 +101,7 @@ impl World {
         match node.kind {
             Kind::Worker => self.wake_worker(who),
             Kind::Client => self.wake_client(who),
-            Kind::Plain | Kind::Rough => false,
+            Kind::Plain | Kind::Rough | Kind::OldWorker | Kind::OldClient => false,
         }
     }
 
@@ -158,6 +161,7 @@ impl World {
             Kind::Worker => self.worker_input(who, pool_worker::Input::Connected { id_token }),
             Kind::Client => self.client_input(who, pool_client::Input::Connected { id_token }),
             Kind::Plain | Kind::Rough => self.rough_connected(who),
+            Kind::OldWorker | Kind::OldClient => self.old_registers(who),
         }
     }
 
@@ -170,6 +174,7 @@ impl World {
             Kind::Worker => self.worker_input(who, pool_worker::Input::ConnectFailed(cause)),
             Kind::Client => self.client_input(who, pool_client::Input::ConnectFailed(cause)),
             Kind::Plain | Kind::Rough => self.rough_lost(who),
+            Kind::OldWorker | Kind::OldClient => self.old_lost(who),
         }
     }
 
@@ -193,6 +198,10 @@ impl World {
         if self.wires[wire].cut || self.nodes[who].wire != Some(wire) || self.nodes[who].life != self.wires[wire].life {
             return false;
         }
+        if matches!(self.nodes[who].kind, Kind::OldWorker | Kind::OldClient) {
+            self.old_hears(who, frame);
+            return true;
+        }
         let frame = match frame {
             ToPeer::Relayed(text) => ToPeer::decode(&text).unwrap_or(ToPeer::Unknown),
             frame => frame,
@@ -201,6 +210,8 @@ impl World {
             Kind::Worker => self.worker_hears(who, frame),
             Kind::Client => self.client_input(who, pool_client::Input::Frame(frame)),
             Kind::Plain | Kind::Rough => self.rough_hears(who, frame),
+            // Heard above.
+            Kind::OldWorker | Kind::OldClient => {}
         }
         true
     }
@@ -217,6 +228,7 @@ impl World {
             Kind::Worker => self.worker_input(who, pool_worker::Input::Disconnected(cause)),
             Kind::Client => self.client_input(who, pool_client::Input::Disconnected(cause)),
             Kind::Plain | Kind::Rough => self.rough_lost(who),
+            Kind::OldWorker | Kind::OldClient => self.old_lost(who),
         }
     }
 

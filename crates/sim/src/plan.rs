@@ -40,6 +40,10 @@ pub enum Kind {
     Plain,
     /// A peer that knows claims and keeps to no rule.
     Rough,
+    /// A worker of the deployed kind, as it behaves.
+    OldWorker,
+    /// A client of that kind.
+    OldClient,
 }
 
 /// A peer.
@@ -98,6 +102,8 @@ pub enum Deed {
     DeleteRoom,
     /// HTTP: delete a peer.
     DeletePeer,
+    /// HTTP: give a job to a worker of the deployed kind.
+    Assign,
 }
 
 impl Deed {
@@ -124,6 +130,7 @@ impl Deed {
         (Self::Extend, "extend", 2),
         (Self::DeleteRoom, "delete-room", 2),
         (Self::DeletePeer, "delete-peer", 3),
+        (Self::Assign, "assign", 6),
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -202,7 +209,14 @@ impl Plan {
             // Some rooms have more workers than one member may book.
             let (few, many) = if room == 0 && random.one_in(12) { (10, 12) } else { (1, 4) };
             for (kind, low, high) in
-                [(Kind::Worker, few, many), (Kind::Client, 1, 5), (Kind::Plain, 0, 2), (Kind::Rough, 0, 2)]
+                [
+                    (Kind::Worker, few, many),
+                    (Kind::Client, 1, 5),
+                    (Kind::Plain, 0, 2),
+                    (Kind::Rough, 0, 2),
+                    (Kind::OldWorker, 0, 2),
+                    (Kind::OldClient, 0, 3),
+                ]
             {
                 for _ in 0..random.between(low, high).div_ceil(share) {
                     peers.push(PeerPlan { kind, room, member: random.index(MEMBERS) });

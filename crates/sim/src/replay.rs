@@ -196,8 +196,14 @@ pub fn write_plan(plan: &Plan) -> String {
     text
 }
 
-const KINDS: [(Kind, &str); 4] =
-    [(Kind::Worker, "worker"), (Kind::Client, "client"), (Kind::Plain, "plain"), (Kind::Rough, "rough")];
+const KINDS: [(Kind, &str); 6] = [
+    (Kind::Worker, "worker"),
+    (Kind::Client, "client"),
+    (Kind::Plain, "plain"),
+    (Kind::Rough, "rough"),
+    (Kind::OldWorker, "old-worker"),
+    (Kind::OldClient, "old-client"),
+];
 
 fn kind_name(kind: Kind) -> &'static str {
     KINDS.iter().find(|(one, _)| *one == kind).map_or("", |(_, name)| name)

@@ -35,6 +35,10 @@ pub enum Rule {
     RepliesStayInTheRoom,
     /// A connection's end removes only what is its own.
     OnlyItsOwnIsRemoved,
+    /// No worker of the deployed kind is offered to a second client while it has one, or a job.
+    OneClientAtATime,
+    /// Who has a worker of the deployed kind has come by an offer or a job, and leaves by a word of the worker, or by time.
+    OccupancyIsKnown,
     /// The rules that a room has for its own tables (`Room::violations`, and its assertions in debug builds).
     RoomsOwnRules,
     /// When faults have stopped, everybody who waits is served or told why, every job ends, all rooms and identities go.
@@ -43,7 +47,7 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::OneJobPerSlot,
         Self::OneTerminalState,
         Self::FencesNeverGoBack,
@@ -59,6 +63,8 @@ impl Rule {
         Self::IdentitiesStay,
         Self::RepliesStayInTheRoom,
         Self::OnlyItsOwnIsRemoved,
+        Self::OneClientAtATime,
+        Self::OccupancyIsKnown,
         Self::RoomsOwnRules,
         Self::EverythingComesToAnEnd,
     ];
@@ -81,6 +87,8 @@ impl Rule {
             Self::IdentitiesStay => "no identity goes while it is connected",
             Self::RepliesStayInTheRoom => "replies reach only their own room",
             Self::OnlyItsOwnIsRemoved => "a connection's end removes only what is its own",
+            Self::OneClientAtATime => "an old worker has one client at a time",
+            Self::OccupancyIsKnown => "who has an old worker is known",
             Self::RoomsOwnRules => "a room's own rules",
             Self::EverythingComesToAnEnd => "everything comes to an end",
         }

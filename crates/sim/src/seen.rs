@@ -97,6 +97,16 @@ seen! {
         SecondAttempt = "a second attempt at work",
         OldFence = "a grant with an old fence",
         SupersededRun = "a run ended because a later attempt was granted",
+        OldReached = "an offer handed to an old worker",
+        OldBusy = "an offer to an old worker that somebody has refused",
+        OldEngaged = "an old worker's answer handed on",
+        OldFreed = "an old worker freed by its own word",
+        OldTimed = "an old worker freed by time",
+        OldJob = "a job given to an old worker through the server",
+        OldJobEnds = "a job of an old worker ended by its word",
+        OldBack = "an old worker comes back on a new connection while somebody has it",
+        OldRestored = "an old worker that somebody has, over a restart",
+        SharedName = "a session under a name that another has",
         PlainTook = "a peer without claims took a slot",
     }
 }

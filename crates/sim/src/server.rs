@@ -323,7 +323,7 @@ impl World {
         let Some(hall) = self.open(server, &id) else { return };
         let call_id = CallId(self.steps + 1);
         if let Some(hall) = self.halls[hall].as_deref_mut() {
-            hall.is_asked_to_go |= call != Call::Extend;
+            hall.is_asked_to_go |= matches!(call, Call::Delete | Call::DeletePeer(_));
             hall.calls.insert(call_id);
         }
         self.enter(hall, Input::Call { id: call_id, call });

@@ -73,6 +73,7 @@ fn key(event: &Event) -> u64 {
         Event::Start { who } => (1, *who),
         Event::Wake { who, .. } => (2, *who),
         Event::Whim { who, .. } => (3, *who),
+        Event::Old { who, .. } => (28, *who),
         Event::Knock { who, .. } => (4, *who),
         Event::Open { wire, .. } => (5, *wire),
         Event::Shut { who, .. } => (6, *who),

@@ -19,7 +19,7 @@ use crate::server::{Hall, Server};
 use crate::store::Store;
 use crate::tape::Tape;
 use crate::trace::Trace;
-use crate::{client, rough, worker};
+use crate::{client, old, rough, worker};
 
 /// More events than this in one millisecond never end.
 const AT_ONCE: u32 = 10_000;
@@ -80,6 +80,7 @@ pub(crate) struct Node {
     pub(crate) worker: Option<Box<worker::Process>>,
     pub(crate) client: Option<Box<client::Process>>,
     pub(crate) rough: Option<Box<rough::Process>>,
+    pub(crate) old: Option<Box<old::Process>>,
     /// When the last of what its disk was asked for is done.
     pub(crate) disk_at: u64,
     pub(crate) disk: worker::Disk,
@@ -220,6 +221,9 @@ impl World {
             Kind::Client => format!("client{who}-{}", node.life),
             Kind::Plain => format!("plain{}", who % 2),
             Kind::Rough => format!("rough{who}"),
+            Kind::OldWorker => format!("old{who}-{}", node.life),
+            // A person's name, of which there are two.
+            Kind::OldClient => format!("user{}", who % 2),
         };
         PeerId::new(&text).unwrap_or_else(|_| unreachable!("a valid id"))
     }
@@ -256,6 +260,7 @@ impl World {
             Event::Start { who } => self.start(who),
             Event::Wake { who, life, at } => return self.wake(who, life, at),
             Event::Whim { who, life } => return self.whim(who, life),
+            Event::Old { who, life, next } => return self.old_does(who, life, next),
             Event::Knock { who, life, attempt, fresh } => self.knock(who, life, attempt, fresh),
             Event::Open { who, life, attempt, wire } => self.opened(who, life, attempt, wire),
             Event::Shut { who, life, attempt } => self.shut(who, life, attempt),
