@@ -88,10 +88,8 @@ impl Tables {
                 self.device_keys.retain(|(account, _), _| *account != member);
                 self.memberships.retain(|(_, of), _| *of != member);
             }
-            Change::PutApiKey(key) => {
-                if self.rooms.keys().any(|room| is_of_room(&key, room)) || key.kind == ApiKeyKind::Account {
-                    self.api_keys.insert(key.hash, key);
-                }
+            Change::PutApiKey(key) if self.takes(&key) => {
+                self.api_keys.insert(key.hash, key);
             }
             Change::DeleteApiKey(hash) => drop(self.api_keys.remove(&hash)),
             Change::PutDeviceKey(key) => self.put_device_key(key),
@@ -103,6 +101,14 @@ impl Tables {
             _ => {}
         }
         Ok(())
+    }
+
+    /// A worker's key belongs to a room that is there.
+    fn takes(&self, key: &ApiKeyRecord) -> bool {
+        match &key.kind {
+            ApiKeyKind::Account => true,
+            ApiKeyKind::Worker(room) => self.rooms.contains_key(room),
+        }
     }
 
     fn put_device_key(&mut self, key: DeviceKeyRecord) {

@@ -13,7 +13,7 @@ use sleap_rtc_wire::record::{
 };
 use sleap_rtc_wire::{ApiKey, KeyId, MemberId, PublicKey, RoomId, Time};
 
-use crate::rig::{Installation, Peer, Socket, TestServer, register};
+use crate::rig::{Account, Installation, Peer, Request, Socket, TestServer, register};
 
 /// A store behind a wire that can be cut. Reads that decide go through it as well.
 struct Cuttable {
@@ -181,6 +181,41 @@ async fn nothing_is_confirmed_and_never_401_while_the_store_is_gone() {
     socket.send(register(&room, &token, json!({"peer_id": "gpu1"}))).await;
     socket.expect("registered_auth").await;
     assert_eq!(server.get("/ready").send().await.status, 200);
+}
+
+#[tokio::test]
+async fn no_page_of_an_account_says_that_a_good_credential_is_bad() {
+    let (server, cut) = cuttable().await;
+    let ana = Account::new(&server, "ana").await;
+    let key = ana.key(&server).await;
+    let room = ana.room(&server, "lab").await;
+    let (worker, token) = ana.worker_token(&server, &room, "gpu1").await;
+    cut.store(true, Ordering::SeqCst);
+    let paths = [
+        ("GET", "/api/auth/rooms".to_owned()),
+        ("POST", "/api/auth/rooms".to_owned()),
+        ("GET", format!("/api/auth/rooms/{room}")),
+        ("PATCH", format!("/api/auth/rooms/{room}")),
+        ("DELETE", format!("/api/auth/rooms/{room}")),
+        ("POST", format!("/api/auth/rooms/{room}/invite")),
+        ("GET", format!("/api/auth/rooms/{room}/members")),
+        ("DELETE", format!("/api/auth/rooms/{room}/members/{}", ana.id)),
+        ("GET", "/api/auth/tokens".to_owned()),
+        ("DELETE", "/api/auth/tokens".to_owned()),
+        ("DELETE", format!("/api/auth/token/{token}")),
+        ("GET", format!("/api/rooms/{room}/workers")),
+        ("GET", format!("/api/rooms/{room}/authorized-keys")),
+    ];
+    for (method, path) in &paths {
+        for credential in [&ana.token, &key] {
+            let reply = Request::new(server.http, method, path).bearer(credential).send().await;
+            assert_eq!(reply.error(), (503, UNAVAILABLE.to_owned()), "{method} {path}");
+        }
+    }
+    let keys = format!("/api/rooms/{room}/authorized-keys");
+    assert_eq!(server.get(&keys).bearer(&worker).send().await.error(), (503, UNAVAILABLE.to_owned()));
+    cut.store(false, Ordering::SeqCst);
+    assert_eq!(server.get(&keys).bearer(&worker).send().await.status, 200);
 }
 
 #[tokio::test]

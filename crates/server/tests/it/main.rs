@@ -2,7 +2,9 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
+mod account_rooms;
 mod admin;
+mod authorized_keys;
 mod claims;
 mod clean_up;
 mod connections;
@@ -10,13 +12,20 @@ mod cors;
 mod delete;
 mod faults;
 mod http;
+mod invites;
 mod lifecycle;
 mod lifetimes;
+mod limits;
 mod listing;
+mod members;
 mod original;
 mod race;
+mod relay;
 mod rig;
 mod rooms;
 mod sign_in;
 mod signaling;
+mod stun;
+mod tls;
+mod tokens;
 mod who_may;

@@ -66,6 +66,16 @@ async fn an_account_goes_with_its_keys_and_memberships(store: Arc<dyn Store>) {
     assert_eq!(store.members(&room_id("a")).await.unwrap(), [membership("a", "u_2", MemberRole::Member)]);
 }
 
+async fn all_accounts_come_in_pages(store: Arc<dyn Store>) {
+    apply(&*store, ["c", "a", "b"].map(|who| Change::PutAccount(account(who, &format!("name of {who}"))))).await;
+    let members = |page: &[AccountRecord]| page.iter().map(|one| one.member.to_string()).collect::<Vec<_>>();
+    let first = store.accounts(None, 2).await.unwrap();
+    assert_eq!(members(&first), ["a", "b"]);
+    let second = store.accounts(first.last().map(|one| &one.member), 2).await.unwrap();
+    assert_eq!(members(&second), ["c"]);
+    assert_eq!(store.accounts(Some(&member("c")), 2).await.unwrap(), []);
+}
+
 async fn installations_are_listed_by_age_and_forgotten(store: Arc<dyn Store>) {
     let all = [device(1, "u_1", true), device(2, "u_1", false), device(3, "u_1", true)];
     apply(&*store, all.iter().rev().cloned().map(Change::PutDeviceKey)).await;
@@ -130,6 +140,7 @@ on_every_adapter![
     an_account_comes_back_by_member_and_by_name,
     a_name_belongs_to_one_account_in_whatever_case,
     an_account_goes_with_its_keys_and_memberships,
+    all_accounts_come_in_pages,
     installations_are_listed_by_age_and_forgotten,
     what_is_proven_stays_so_whatever_is_said_later,
     a_key_is_proven_by_one_account_at_a_time,

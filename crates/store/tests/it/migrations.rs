@@ -50,7 +50,9 @@ const SECOND: &str = r#"
 
 fn file_of(path: &Path, steps: &[&str]) {
     let shell = rusqlite::Connection::open(path).unwrap();
-    steps.iter().for_each(|step| shell.execute_batch(step).unwrap());
+    for step in steps {
+        shell.execute_batch(step).unwrap();
+    }
 }
 
 /// What both had is there, and what is new can be written.
