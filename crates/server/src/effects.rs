@@ -45,6 +45,8 @@ pub(crate) struct Hands {
     /// Registrations without an answer, to be told whether the room took them in.
     registering: HashMap<ConnId, oneshot::Sender<bool>>,
     writes: VecDeque<(Ticket, Vec<Change>)>,
+    /// Peers that have left in the step that is being carried out, and whether for good.
+    gone: HashMap<ConnId, (PeerId, bool)>,
 }
 
 impl Hands {
@@ -57,6 +59,7 @@ impl Hands {
             calls: HashMap::new(),
             registering: HashMap::new(),
             writes: VecDeque::new(),
+            gone: HashMap::new(),
         };
         hands.drain();
         hands
@@ -72,7 +75,7 @@ impl Hands {
     pub(crate) fn register(&mut self, seated: Seated, input: Input) -> oneshot::Receiver<bool> {
         let (send, taken_in) = oneshot::channel();
         if let Input::Register { conn, register, .. } = &input {
-            if let Some(name) = &register.peer_id {
+            if let Some(name) = register.peer_id.as_ref().filter(|_| !self.room.would_share(*conn, register)) {
                 self.give_way(name, *conn, &seated);
             }
             self.seats.insert(*conn, seated);
@@ -135,6 +138,19 @@ impl Hands {
                 Effect::Removed => self.removed(),
             }
         }
+        self.tell_watchers();
+    }
+
+    /// Those who watch a worker's jobs hear that it is gone: not if it has only registered again.
+    fn tell_watchers(&mut self) {
+        let (room, now) = (&self.room.record().room_id, self.context.now());
+        for (worker, for_good) in self.gone.drain().map(|(_, gone)| gone) {
+            if for_good {
+                self.context.channels.worker_is_gone(room, &worker, now);
+            } else if self.room.peer(&worker).is_none() {
+                self.context.channels.worker_is_away(room, &worker, now);
+            }
+        }
     }
 
     fn send(&mut self, conn: ConnId, frame: &ToPeer) {
@@ -155,14 +171,16 @@ impl Hands {
     }
 
     fn close(&mut self, conn: ConnId, reason: CloseReason) {
+        if let Some((_, for_good)) = self.gone.get_mut(&conn) {
+            *for_good |= reason != CloseReason::Superseded;
+        }
         if let Some(seated) = self.seats.remove(&conn) {
             seated.outbox.close(End::Room(reason));
         }
     }
 
     fn publish(&self, worker: &PeerId, report: &Report) {
-        // Nobody can watch yet.
-        tracing::trace!(%worker, kind = ?report.kind, "a worker's report");
+        self.context.channels.report(&self.room.record().room_id, worker, report, self.context.now());
     }
 
     fn answer(&mut self, id: CallId, answer: Answer) {
@@ -180,6 +198,7 @@ impl Hands {
                 metrics.registrations.add();
                 tracing::debug!(%room, %peer, role, "registered");
                 self.context.whereabouts.came(&peer, room, conn);
+                self.context.channels.worker_is_back(room, &peer, self.context.now());
                 if let Some(seated) = self.seats.get(&conn) {
                     seated.outbox.set_registered();
                     if seated.anonymous {
@@ -191,6 +210,7 @@ impl Hands {
             Fact::Left { peer, role, member, conn } => {
                 tracing::debug!(%room, %peer, role, "left");
                 self.context.whereabouts.left(&peer, room, conn);
+                self.gone.insert(conn, (peer, false));
                 // Only anonymous ones are known there.
                 self.context.lifetimes().disconnected(&member, conn, self.context.now());
                 self.context.lonely.notify_one();
@@ -210,6 +230,7 @@ impl Hands {
         // Old programs make their room by an anonymous identity of its own.
         self.context.lifetimes().room_removed(&record.room_id, Some(&record.created_by), self.context.now());
         self.context.lonely.notify_one();
+        self.context.channels.end_room(&record.room_id);
         self.calls.clear();
         self.registering.clear();
     }
