@@ -66,7 +66,7 @@ impl Room {
         let until = now.plus_ms(self.config.answer_ms);
         let guest = new_guest(from, Stage::Offered, Some(until));
         let worker = to.id.clone();
-        self.change_hold(worker, now, |hold| match &mut hold.guest {
+        self.change_hold(&worker, now, |hold| match &mut hold.guest {
             // It comes again by a new offer and has the worker as before, whether that answers or not.
             Some(same) if same.stage == Stage::Engaged => {
                 (same.member, same.conn) = (guest.member, guest.conn);
@@ -92,7 +92,7 @@ impl Room {
         }
         let Some((from, to)) = self.presence.get(worker).zip(self.presence.get(client)) else { return false };
         let (worker, guest) = (from.id.clone(), new_guest(to, Stage::Engaged, None));
-        self.change_hold(worker, now, |hold| hold.guest = Some(guest));
+        self.change_hold(&worker, now, |hold| hold.guest = Some(guest));
         true
     }
 
@@ -209,7 +209,7 @@ impl Room {
         }
         let (conn, until) = (peer.conn, now.plus_ms(self.config.answer_ms));
         let errand = Errand { job_id, course: Course::Assigned, until };
-        self.change_hold(worker.clone(), now, |hold| hold.errand = Some(errand));
+        self.change_hold(worker, now, |hold| hold.errand = Some(errand));
         self.send(conn, ToPeer::Relayed(text));
         self.answer(id, Answer::Forwarded);
     }
@@ -226,15 +226,14 @@ impl Room {
             // It begins late, when it was thought to be lost.
             if part == Part::Begins {
                 let errand = Errand { job_id: job_id.clone(), course: Course::Running, until: running };
-                self.change_hold(worker, now, |hold| hold.errand = Some(errand));
+                self.change_hold(&worker, now, |hold| hold.errand = Some(errand));
             }
             return;
         };
         let Some(errand) = hold.errand.as_mut().filter(|errand| errand.job_id == *job_id) else { return };
         match part {
-            Part::Begins | Part::GoesOn => (errand.course, errand.until) = (Course::Running, running),
             Part::Progress if errand.course == Course::Ending => {}
-            Part::Progress => (errand.course, errand.until) = (Course::Running, running),
+            Part::Begins | Part::GoesOn | Part::Progress => (errand.course, errand.until) = (Course::Running, running),
             Part::Ends => (errand.course, errand.until) = (Course::Ending, ending),
             Part::EndsAll => hold.errand = None,
         }
@@ -286,12 +285,12 @@ impl Room {
     }
 
     /// Changes what has a connected worker, which may have been free.
-    fn change_hold(&mut self, worker: PeerId, now: Time, change: impl FnOnce(&mut Hold)) {
-        let Some(member) = self.member_of(&worker) else { return };
-        let hold = self.holds.get(&worker).cloned();
+    fn change_hold(&mut self, worker: &PeerId, now: Time, change: impl FnOnce(&mut Hold)) {
+        let Some(member) = self.member_of(worker) else { return };
+        let hold = self.holds.get(worker).cloned();
         let mut hold = hold.unwrap_or_else(|| Hold::new(member, now));
         change(&mut hold);
-        self.set_hold(&worker, hold);
+        self.set_hold(worker, hold);
     }
 
     /// What the store is to know of a worker that somebody has.

@@ -141,7 +141,9 @@ impl Hall {
                 self.booked.worker_goes(peer);
                 Told::Deleted(peer.clone())
             }
-            Input::Call { call: Call::Assign { worker, job_id, .. }, .. } => Told::Assigned(worker.clone(), job_id.clone()),
+            Input::Call { call: Call::Assign { worker, job_id, .. }, .. } => {
+                Told::Assigned(worker.clone(), job_id.clone())
+            }
             _ => Told::Other,
         };
         if let Input::Frame { frame: FromPeer::ClaimReleased(released), .. } = input {

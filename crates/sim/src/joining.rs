@@ -15,9 +15,14 @@ use crate::world::World;
 pub(crate) const STALE_MS: u64 = 1_800_000;
 
 impl World {
-    pub(crate) fn register(&mut self, server: usize, wire: usize, register: Box<Register>) -> Result<(), ErrorFrame> {
+    pub(crate) fn register(
+        &mut self,
+        server: usize,
+        wire: usize,
+        register: Box<Register>,
+    ) -> Result<(), Box<ErrorFrame>> {
         let unavailable =
-            || ErrorFrame::new(Code::StoreUnavailable, "the store did not answer, you are not registered");
+            || Box::new(ErrorFrame::new(Code::StoreUnavailable, "the store did not answer, you are not registered"));
         if self.store.down_until > self.now {
             return Err(unavailable());
         }
@@ -28,15 +33,15 @@ impl World {
         let person = identity.map(|one| Person::alone(one.member, one.kind, one.key, one.username));
         let bearer = Bearer::IdToken(person.as_ref());
         let allowed = room_of(bearer, &register).and_then(|_| admit(bearer, record, false, &register, 0, now));
-        let admitted = allowed.map_err(|refusal| refusal.frame())?;
+        let admitted = allowed.map_err(|refusal| Box::new(refusal.frame()))?;
         let room = record.map(|record| record.room_id.clone());
         let Some(hall) = room.and_then(|room| self.open(server, &room)) else {
-            return Err(ErrorFrame::new(Code::RoomNotFound, "Room not found"));
+            return Err(Box::new(ErrorFrame::new(Code::RoomNotFound, "Room not found")));
         };
         let Admitted { member, key, fallback_peer_id } = admitted;
         let anonymous = key.is_none();
         if anonymous && !self.servers[server].lifetimes.arrives(&member) {
-            return Err(ErrorFrame::new(Code::AuthFailed, "Invalid token"));
+            return Err(Box::new(ErrorFrame::new(Code::AuthFailed, "Invalid token")));
         }
         let before = self.servers[server].seats.insert(wire, Seat { hall, anonymous });
         let conn = conn(server, wire);

@@ -41,8 +41,7 @@ pub(crate) struct Occupied {
 impl Occupied {
     pub(crate) fn new(workers: &[WorkerRecord], now: Time) -> Self {
         let taken = workers.iter().filter(|worker| worker.taken.is_some());
-        let is_young =
-            |worker: &WorkerRecord| worker.silent_since.unwrap_or(now).min(now).plus_ms(STALE_MS) > now;
+        let is_young = |worker: &WorkerRecord| worker.silent_since.unwrap_or(now).min(now).plus_ms(STALE_MS) > now;
         let loaded = taken.map(|worker| (worker.peer_id.clone(), is_young(worker))).collect();
         Self { loaded: Some(loaded), ..Self::default() }
     }
@@ -207,18 +206,21 @@ impl Hall {
 
     fn guest_may_come(&self, worker: &PeerId, guest: &PeerId) -> bool {
         let id = |conn: &u64| self.peers.get(conn).map(|peer| &peer.id);
-        self.is_blurred() || match &self.told {
-            Told::Relay(sender, RelayKind::Offer, _, to) => id(sender) == Some(guest) && to == worker,
-            Told::Relay(sender, RelayKind::Answer, _, to) => id(sender) == Some(worker) && to == guest,
-            _ => false,
-        }
+        self.is_blurred()
+            || match &self.told {
+                Told::Relay(sender, RelayKind::Offer, _, to) => id(sender) == Some(guest) && to == worker,
+                Told::Relay(sender, RelayKind::Answer, _, to) => id(sender) == Some(worker) && to == guest,
+                _ => false,
+            }
     }
 
     fn guest_may_go(&self, worker: &PeerId, was: &Having, seen: &mut Seen) -> bool {
         let is_own = |conn: &u64| self.by_id.get(worker) == Some(conn);
         let says = match &self.told {
             Told::Update(conn, update) => is_own(conn) && says_available(update),
-            _ => self.occupied.again.contains(worker) && self.peer(worker).is_some_and(|it| says_available(&it.metadata)),
+            _ => {
+                self.occupied.again.contains(worker) && self.peer(worker).is_some_and(|it| says_available(&it.metadata))
+            }
         };
         if says {
             seen.note(Note::OldFreed);
@@ -244,9 +246,7 @@ impl Hall {
 
     fn job_may_go(&self, worker: &PeerId, was: &Having, job: &str, seen: &mut Seen) -> bool {
         let ends = match &self.told {
-            Told::Report(conn, report) => {
-                self.by_id.get(worker) == Some(conn) && report.job_id.as_deref() == Some(job)
-            }
+            Told::Report(conn, report) => self.by_id.get(worker) == Some(conn) && report.job_id.as_deref() == Some(job),
             _ => false,
         };
         if ends {

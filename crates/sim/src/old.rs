@@ -172,7 +172,10 @@ impl World {
     fn old_says(&mut self, who: usize, status: &str) {
         let peer_id = self.peer_id(who);
         let metadata = json!({"properties": {"status": status}}).into();
-        self.send(who, FromPeer::UpdateMetadata(UpdateMetadata { peer_id, metadata, condition: None, request_id: None }));
+        self.send(
+            who,
+            FromPeer::UpdateMetadata(UpdateMetadata { peer_id, metadata, condition: None, request_id: None }),
+        );
     }
 
     fn old_reports(&mut self, who: usize, report: &Value) {
@@ -188,7 +191,9 @@ impl World {
     /// Takes one of those who are there, or one that it remembers.
     fn old_chooses(&mut self, who: usize, found: &[PeerId]) {
         let remembers = self.random.one_in(3);
-        let Some(process) = self.nodes[who].old.as_deref_mut().filter(|process| process.asked.is_none()) else { return };
+        let Some(process) = self.nodes[who].old.as_deref_mut().filter(|process| process.asked.is_none()) else {
+            return;
+        };
         process.met.extend(found.iter().filter(|id| id.as_str().starts_with("old")).cloned());
         process.met.sort_unstable();
         process.met.dedup();

@@ -208,16 +208,14 @@ impl Plan {
             let share = if room == 0 { 1 } else { 3 };
             // Some rooms have more workers than one member may book.
             let (few, many) = if room == 0 && random.one_in(12) { (10, 12) } else { (1, 4) };
-            for (kind, low, high) in
-                [
-                    (Kind::Worker, few, many),
-                    (Kind::Client, 1, 5),
-                    (Kind::Plain, 0, 2),
-                    (Kind::Rough, 0, 2),
-                    (Kind::OldWorker, 0, 2),
-                    (Kind::OldClient, 0, 3),
-                ]
-            {
+            for (kind, low, high) in [
+                (Kind::Worker, few, many),
+                (Kind::Client, 1, 5),
+                (Kind::Plain, 0, 2),
+                (Kind::Rough, 0, 2),
+                (Kind::OldWorker, 0, 2),
+                (Kind::OldClient, 0, 3),
+            ] {
                 for _ in 0..random.between(low, high).div_ceil(share) {
                     peers.push(PeerPlan { kind, room, member: random.index(MEMBERS) });
                 }

@@ -118,7 +118,7 @@ impl World {
             FromPeer::Register(register) => {
                 if let Err(error) = self.register(server, wire, register) {
                     self.seen.note(Note::StrangerRefused);
-                    self.send_down(wire, ToPeer::Error(error));
+                    self.send_down(wire, ToPeer::Error(*error));
                 }
             }
             frame => match self.servers[server].seats.get(&wire).map(|seat| seat.hall) {

@@ -54,8 +54,6 @@ impl Store {
             Change::PutWorker(new) if self.rooms.contains_key(&new.room_id) => {
                 self.workers.insert((new.room_id.clone(), new.peer_id.clone()), new.clone());
             }
-            // Nothing for a room that is not there any more.
-            Change::PutMembership(_) | Change::PutWorker(_) => {}
             Change::DeleteWorker(room, peer) => {
                 self.workers.remove(&(room.clone(), peer.clone()));
             }
@@ -65,8 +63,10 @@ impl Store {
             Change::DeleteIdentity(member) => {
                 self.identities.remove(member);
             }
-            // Rooms write nothing of accounts.
-            Change::PutAccount(_)
+            // Nothing for a room that is not there any more; and rooms write nothing of accounts.
+            Change::PutMembership(_)
+            | Change::PutWorker(_)
+            | Change::PutAccount(_)
             | Change::DeleteAccount(_)
             | Change::PutApiKey(_)
             | Change::DeleteApiKey(_)

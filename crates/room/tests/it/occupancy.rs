@@ -269,7 +269,7 @@ fn hazard_14_a_worker_runs_a_job_while_it_says_available() {
     let mut lab = Lab::new();
     let effects = lab.assign("job_1");
     assert_eq!(effects.first(), Some(&handed(lab.old, r#"{"type":"job_assigned"}"#)));
-    assert_eq!(lab.answer_of(&effects), Answer::Forwarded);
+    assert_eq!(Lab::answer_of(&effects), Answer::Forwarded);
     assert_eq!(lab.available(), [""; 0], "in the step in which it was assigned");
     lab.reports("job_1", json!({"status": "accepted"}));
     lab.says("available");
@@ -278,7 +278,7 @@ fn hazard_14_a_worker_runs_a_job_while_it_says_available() {
     assert_eq!(lab.desk.shown(lab.ben, "ben", "old", "current_job_id"), "job_1");
     assert_effects(lab.desk.put(offer(lab.ben, "ben", "old")), [sent(lab.ben, busy("ben", "busy"))]);
     let again = lab.assign("job_2");
-    assert_eq!(lab.answer_of(&again), Answer::WorkerBusy);
+    assert_eq!(Lab::answer_of(&again), Answer::WorkerBusy);
     assert_eq!(lab.status(), "busy");
 }
 
@@ -485,7 +485,7 @@ impl Lab {
         self.desk.put(calls(7, Call::Assign { worker: peer(&self.name), job_id: job.to_owned(), text }))
     }
 
-    fn answer_of(&self, effects: &[Effect]) -> Answer {
+    fn answer_of(effects: &[Effect]) -> Answer {
         let answers = effects.iter().filter_map(|effect| match effect {
             Effect::Answer { answer, .. } => Some(*answer),
             _ => None,
