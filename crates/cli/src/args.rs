@@ -1,6 +1,9 @@
 //! The command line, in the words of the person who types it. No secret is ever an argument: other users of a machine see
 //! arguments; tokens come from the environment, a file, or `--token-file`.
 
+mod accounts;
+mod dial;
+mod members;
 mod rooms;
 mod server;
 
@@ -9,6 +12,12 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+pub use accounts::{
+    AccountCommand, AccountCreateArgs, AccountShowArgs, Days, KeyCommand, KeyCreateArgs, KeyListArgs, KeyRevokeArgs,
+    LoginArgs, LogoutArgs, PublicName, TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs,
+};
+pub use dial::Dial;
+pub use members::{MeshSwitch, OnOff, RoomJoinArgs, RoomRemoveArgs, RoomSetArgs};
 pub use rooms::{
     Caller, CleanupArgs, IdentityCommand, RoomArgs, RoomCommand, RoomCreateArgs, RoomDeleteArgs, RoomListArgs,
     TestRoomArgs, TokenSource,
@@ -55,9 +64,11 @@ const ENVIRONMENT: &str = "\
 Environment:
   SLEAP_RTC_SERVER          the server's address [default: http://127.0.0.1:8001]
   SLEAP_RTC_ROOM_ID         the room, as `room create` printed it
-  SLEAP_RTC_ROOM_TOKEN      the room's token
+  SLEAP_RTC_ROOM_TOKEN      the room's token; a member of the room needs none
   SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address
   SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another address
+  SLEAP_RTC_CA              certificates to believe, instead of this machine's
+  SLEAP_RTC_INSECURE        set: talk to servers outside your network without encryption
   SLEAP_RTC_TRAINER         the sleap-nn program that workers run
   SLEAP_RTC_PYTHON          the Python that `trainer install` takes
   SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
@@ -71,7 +82,7 @@ Exit codes are listed in docs/exit-codes.md; 0 means that all went well.";
 pub enum Command {
     /// Run the server: rooms, and who is free in them. It never sees data.
     Server(ServerArgs),
-    /// Rooms on the server: make, list, show, extend, delete.
+    /// Rooms on the server: make, list, show, extend, delete; who belongs to them.
     #[command(subcommand)]
     Room(RoomCommand),
     /// Offer this machine's GPUs to a room.
@@ -100,6 +111,19 @@ pub enum Command {
     /// It waits until its standard input ends, Ctrl-C or SIGTERM; with a command, until that has ended. Room and user are
     /// anonymous, and go by themselves within two hours if this program cannot delete them.
     TestRoom(TestRoomArgs),
+    /// Make this computer one of your account's, or let another one in.
+    Login(LoginArgs),
+    /// Take this computer from your account.
+    Logout(LogoutArgs),
+    /// Your account: make it, show it.
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Keys of your account, for the Python package and the login page.
+    #[command(subcommand)]
+    Key(KeyCommand),
+    /// Tokens by which workers of the Python package come into a room.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Anonymous users on the server.
     #[command(subcommand)]
     Identity(IdentityCommand),
@@ -108,9 +132,9 @@ pub enum Command {
 /// Which room on which server.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Connect {
-    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
-    #[arg(long, value_name = "URL", help_heading = "Room")]
-    pub server: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub dial: Dial,
     /// The room [env: SLEAP_RTC_ROOM_ID]
     #[arg(long, value_name = "ID", help_heading = "Room")]
     pub room: Option<String>,

@@ -29,7 +29,7 @@ pub(crate) struct Caller {
 impl Caller {
     /// Signs in with the installation's key, or reads the operator's secret.
     pub(crate) async fn new(args: args::Caller) -> CliResult<Self> {
-        let context = Context::of_server(args.server)?;
+        let context = Context::of_server(args.dial)?;
         let api = context.api();
         let (bearer, is_operator) = match args.operator {
             Some(folder) => (secret(folder)?, true),

@@ -13,7 +13,7 @@ use sleap_rtc_peer::settings::{DEFAULT_SERVER, Flags, RoomAccess, Settings, Sett
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_wire::Code as WireCode;
 
-use crate::args::Connect;
+use crate::args::{Connect, Dial};
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
 
@@ -32,14 +32,15 @@ impl Context {
         let environment = Environment::of_process();
         let home = Home::find(&environment).map_err(|error| home_error(&error))?;
         let token = connect.token_file.as_deref().map(token).transpose()?;
-        let flags = Flags { server: connect.server.clone(), room: connect.room.clone(), token };
+        let Dial { server, ca, insecure } = connect.dial.clone();
+        let flags = Flags { server, room: connect.room.clone(), token, insecure, ca };
         let settings = Settings::load(&flags, &environment, &home, Path::new("."));
         Ok(Self { home, settings: settings.map_err(|error| settings_error(&error))? })
     }
 
     /// The same where only the server matters.
-    pub(crate) fn of_server(server: Option<String>) -> CliResult<Self> {
-        Self::load(&Connect { server, ..Connect::default() })
+    pub(crate) fn of_server(dial: Dial) -> CliResult<Self> {
+        Self::load(&Connect { dial, ..Connect::default() })
     }
 
     /// The room, which must be set, and its token if there is one.
@@ -154,6 +155,12 @@ pub(crate) fn settings_error(error: &SettingsError) -> CliError {
         }
         SettingsError::Address { .. } => {
             base("cannot use the server's address").hint("write it as http://admin-box:8001")
+        }
+        SettingsError::NotEncrypted { .. } => base("nothing is sent to this server without encryption")
+            .hint("does it speak TLS? Write https://")
+            .hint("is the network between you and it your own? Add --insecure, or: export SLEAP_RTC_INSECURE=1"),
+        SettingsError::Ca { .. } => {
+            base("cannot read the certificates to believe").hint("--ca FILE, with -----BEGIN CERTIFICATE----- in it")
         }
         SettingsError::Room { .. } => base("cannot use the room's id").hint("copy it from `sleap-rtc room create`"),
     }

@@ -4,6 +4,7 @@
 //! One file a command in [`commands`]: plain arguments and a [`printer::Printer`] in, an [`exit::Exit`] or a
 //! [`errors::CliError`] out. Results go to standard output, everything else to standard error.
 
+pub mod accounts;
 #[expect(clippy::doc_markdown, reason = "its doc comments are what `--help` prints")]
 pub mod args;
 mod caller;
@@ -19,6 +20,7 @@ pub mod jobs;
 mod lifecycle;
 mod logging;
 mod notices;
+mod person;
 pub mod printer;
 mod processes;
 pub mod progress;

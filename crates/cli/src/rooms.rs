@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use sleap_rtc_peer::api::members::Member;
 use sleap_rtc_wire::http::{RoomInfo, RoomShown};
 use sleap_rtc_wire::record::{MemberRole, RoomKind};
 
+use crate::accounts::member_names;
 use crate::text::{clean, count, duration};
 
 /// The table, in the order given. `now` is Unix time in seconds.
@@ -23,7 +25,7 @@ pub fn table(rooms: &[RoomInfo], now: u64) -> Vec<String> {
 }
 
 /// One room, and how to join it where its token is shown. `server` is given where it is another than the default.
-pub fn lines(room: &RoomShown, now: u64, server: Option<&str>) -> Vec<String> {
+pub fn lines(room: &RoomShown, members: Option<&[Member]>, now: u64, server: Option<&str>) -> Vec<String> {
     let info = &room.info;
     let mut lines = vec![
         format!("Room ID: {}", info.room_id),
@@ -33,6 +35,7 @@ pub fn lines(room: &RoomShown, now: u64, server: Option<&str>) -> Vec<String> {
         format!("Lives: {}", lifetime(info)),
         format!("Peers: {}", peers(&info.peers)),
     ];
+    lines.extend(members.map(|members| format!("Members: {}", member_names(members))));
     if info.taken + info.waiting > 0 {
         lines.push(format!("Claims: {} taken, {} waiting", count(info.taken, "worker"), info.waiting));
     }

@@ -16,6 +16,7 @@ pub struct Ticker {
     what: String,
     detail: String,
     since: Instant,
+    limit: Option<Duration>,
     said: Instant,
     drawn: bool,
 }
@@ -24,11 +25,26 @@ impl Ticker {
     /// Starts to wait for `what`, a line such as `installing sleap-nn`.
     pub fn new(printer: Printer, what: impl Into<String>) -> Self {
         let now = Instant::now();
-        let mut ticker =
-            Self { printer, what: what.into(), detail: String::new(), since: now, said: now, drawn: false };
+        let mut ticker = Self {
+            printer,
+            what: what.into(),
+            detail: String::new(),
+            since: now,
+            limit: None,
+            said: now,
+            drawn: false,
+        };
         if !printer.terminal() {
             printer.note(&format!("{} …", ticker.what));
         }
+        ticker.tick();
+        ticker
+    }
+
+    /// The same for a wait that ends by itself: it says how much is left.
+    pub fn until(printer: Printer, what: impl Into<String>, limit: Duration) -> Self {
+        let mut ticker = Self::new(printer, what);
+        ticker.limit = Some(limit);
         ticker.tick();
         ticker
     }
@@ -45,7 +61,11 @@ impl Ticker {
 
     /// Says how long it has taken, if it is time to say so.
     pub fn tick(&mut self) {
-        let mut line = format!("{}, {}", self.what, duration(self.elapsed()));
+        let time = match self.limit {
+            Some(limit) => format!("{} left", duration(limit.saturating_sub(self.elapsed()))),
+            None => duration(self.elapsed()),
+        };
+        let mut line = format!("{}, {time}", self.what);
         if !self.detail.is_empty() {
             line = format!("{line}: {}", self.detail);
         }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use sleap_rtc_wire::RoomId;
 
+use super::dial::Dial;
+use super::members::{RoomJoinArgs, RoomRemoveArgs, RoomSetArgs};
 use super::{span, ttl};
 
 /// Which server is asked, and as whom.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Caller {
-    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
-    #[arg(long, value_name = "URL", help_heading = "Server")]
-    pub server: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub dial: Dial,
     /// Ask as the server's operator, by the secret in its data folder [default folder: in your data folder]
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, help_heading = "Server")]
     pub operator: Option<Option<PathBuf>>,
@@ -33,6 +35,16 @@ pub enum RoomCommand {
     Extend(RoomArgs),
     /// Delete a room, with everybody in it.
     Delete(RoomDeleteArgs),
+    /// Make a code by which others become members; for the room's owner.
+    Invite(RoomArgs),
+    /// Become a member of a room by a code: then it needs no token.
+    Join(RoomJoinArgs),
+    /// List who belongs to a room.
+    Members(RoomArgs),
+    /// Take somebody out of a room; for its owner, and for yourself.
+    Remove(RoomRemoveArgs),
+    /// Change a room's name and switches; for its owner.
+    Set(RoomSetArgs),
 }
 
 /// `room create`.
@@ -75,7 +87,7 @@ pub struct RoomListArgs {
     pub caller: Caller,
 }
 
-/// `room show` and `room extend`.
+/// `room show`, `extend`, `invite` and `members`.
 #[derive(Debug, Args)]
 pub struct RoomArgs {
     /// The room [default: the one that is set, SLEAP_RTC_ROOM_ID]
@@ -130,12 +142,12 @@ pub struct TestRoomArgs {
     /// Run this with SLEAP_RTC_SERVER, _ROOM_ID, _ROOM_TOKEN, _ID_TOKEN and _PEER_ID set, and end with its exit code.
     #[arg(value_name = "COMMAND", last = true)]
     pub command: Vec<OsString>,
-    /// Address of the server, e.g. http://admin-box:8001 [env: SLEAP_RTC_SERVER]
-    #[arg(long, value_name = "URL")]
-    pub server: Option<String>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub dial: Dial,
 }
 
-fn room_id(text: &str) -> Result<RoomId, String> {
+pub(super) fn room_id(text: &str) -> Result<RoomId, String> {
     RoomId::new(text.trim()).map_err(|error| error.to_string())
 }
 

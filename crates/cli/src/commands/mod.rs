@@ -1,15 +1,20 @@
 //! One file a command.
 
+mod account;
 mod demo;
 mod doctor;
 pub mod identity;
 mod job;
 mod jobs;
+mod key;
+pub mod login;
+pub mod members;
 mod room;
 pub mod room_create;
 pub mod server;
 pub(crate) mod status;
 mod test_room;
+mod token;
 mod train;
 mod trainer_install;
 mod watch;
@@ -19,7 +24,7 @@ use std::process::ExitCode;
 
 use sleap_rtc_wire::peer::Wish;
 
-use crate::args::{Command, IdentityCommand, RoomCommand, TrainerCommand};
+use crate::args::{AccountCommand, Command, IdentityCommand, KeyCommand, RoomCommand, TokenCommand, TrainerCommand};
 use crate::errors::CliResult;
 use crate::exit::Exit;
 use crate::printer::Printer;
@@ -32,6 +37,16 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<ExitCode> {
         Command::Demo(args) => demo::run(args, printer).await,
         Command::Doctor(args) => doctor::run(args, printer).await,
         Command::Room(command) => rooms(command, printer).await,
+        Command::Login(args) => Box::pin(login::run(args, printer)).await,
+        Command::Logout(args) => account::logout(args, printer).await,
+        Command::Account(AccountCommand::Create(args)) => account::create(args, printer).await,
+        Command::Account(AccountCommand::Show(args)) => account::show(args, printer).await,
+        Command::Key(KeyCommand::Create(args)) => key::create(args, printer).await,
+        Command::Key(KeyCommand::List(args)) => key::list(args, printer).await,
+        Command::Key(KeyCommand::Revoke(args)) => key::revoke(args, printer).await,
+        Command::Token(TokenCommand::Create(args)) => token::create(args, printer).await,
+        Command::Token(TokenCommand::List(args)) => token::list(args, printer).await,
+        Command::Token(TokenCommand::Revoke(args)) => token::revoke(args, printer).await,
         Command::Identity(IdentityCommand::Cleanup(args)) => identity::cleanup(args, printer).await,
         Command::Server(args) => server::run(args, printer).await,
         Command::Status(args) => status::run(args, printer).await,
@@ -53,5 +68,10 @@ async fn rooms(command: RoomCommand, printer: Printer) -> CliResult<Exit> {
         RoomCommand::Show(args) => room::show(args, printer).await,
         RoomCommand::Extend(args) => room::extend(args, printer).await,
         RoomCommand::Delete(args) => room::delete(args, printer).await,
+        RoomCommand::Invite(args) => members::invite(args, printer).await,
+        RoomCommand::Join(args) => members::join(args, printer).await,
+        RoomCommand::Members(args) => members::list(args, printer).await,
+        RoomCommand::Remove(args) => members::remove(args, printer).await,
+        RoomCommand::Set(args) => members::set(args, printer).await,
     }
 }

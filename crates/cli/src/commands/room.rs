@@ -1,11 +1,14 @@
 //! `sleap-rtc room list`, `show`, `extend`, `delete`.
 
 use serde_json::json;
+use sleap_rtc_peer::api::ApiError;
+use sleap_rtc_peer::api::members::Member;
 use sleap_rtc_peer::settings::DEFAULT_SERVER;
 use sleap_rtc_wire::RoomId;
 use sleap_rtc_wire::http::RoomInfo;
 
 use super::room_create::now;
+use crate::accounts;
 use crate::args::{RoomArgs, RoomDeleteArgs, RoomListArgs};
 use crate::caller::{Caller, no_room};
 use crate::context::Context;
@@ -45,16 +48,31 @@ pub(super) async fn show(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
     let room = named_or_set(args.room, &caller.context)?;
     let shown = caller.api.room(&caller.bearer, &room).await;
     let shown = shown.map_err(|error| caller.room_error("cannot show the room", &room, &error))?;
+    let members = known_members(&caller, &room).await?;
     if printer.json() {
-        printer.event(&rooms::to_json(&shown.info, shown.token.as_deref()));
+        let mut event = rooms::to_json(&shown.info, shown.token.as_deref());
+        event["members"] = members.iter().flatten().map(accounts::member_json).collect();
+        printer.event(&event);
         return Ok(Exit::Ok);
     }
     let dialled = caller.context.settings.server.value.to_string();
     let server = (dialled != DEFAULT_SERVER).then_some(dialled);
-    for line in rooms::lines(&shown, now(), server.as_deref()) {
+    for line in rooms::lines(&shown, members.as_deref(), now(), server.as_deref()) {
         printer.result(&line);
     }
     Ok(Exit::Ok)
+}
+
+/// Who belongs to the room, where the server tells the caller: it does not tell its operator, nor who is only connected.
+async fn known_members(caller: &Caller, room: &RoomId) -> CliResult<Option<Vec<Member>>> {
+    if caller.is_operator {
+        return Ok(None);
+    }
+    match caller.api.members(&caller.bearer, room).await {
+        Ok(members) => Ok(Some(members)),
+        Err(ApiError::Refused { status: 403 | 404, .. } | ApiError::NotAServer { status: 404, .. }) => Ok(None),
+        Err(error) => Err(caller.room_error("cannot show the room", room, &error)),
+    }
 }
 
 /// Moves a room's end on and says when it is.
@@ -107,7 +125,7 @@ fn ask(room: &RoomInfo, printer: Printer) -> CliResult {
 }
 
 /// The room of the command line, else the one that is set.
-fn named_or_set(named: Option<RoomId>, context: &Context) -> CliResult<RoomId> {
+pub(super) fn named_or_set(named: Option<RoomId>, context: &Context) -> CliResult<RoomId> {
     named.or_else(|| context.settings.room().map(|room| room.value.clone())).ok_or_else(|| {
         CliError::new(Exit::Usage, "no room is named")
             .cause("none on the command line, and neither SLEAP_RTC_ROOM_ID nor a configuration file names one")

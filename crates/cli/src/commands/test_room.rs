@@ -13,7 +13,7 @@ use sleap_rtc_wire::http::{AnonymousSignin, CreateRoom, RoomCreated};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
-use crate::args::TestRoomArgs;
+use crate::args::{Dial, TestRoomArgs};
 use crate::context::Context;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
@@ -33,7 +33,7 @@ struct TestRoom {
 pub(super) async fn run(args: TestRoomArgs, printer: Printer) -> CliResult<ExitCode> {
     // From the very start, so that Ctrl-C while the room is being made does not leave it behind.
     let ending = tokio::spawn(lifecycle::ending(args.command.is_empty()));
-    let test = TestRoom::make(args.server).await?;
+    let test = TestRoom::make(args.dial).await?;
     match args.command.split_first() {
         None => {
             test.print(printer);
@@ -52,8 +52,8 @@ pub(super) async fn run(args: TestRoomArgs, printer: Printer) -> CliResult<ExitC
 }
 
 impl TestRoom {
-    async fn make(server: Option<String>) -> CliResult<Self> {
-        let context = Context::of_server(server)?;
+    async fn make(dial: Dial) -> CliResult<Self> {
+        let context = Context::of_server(dial)?;
         let api = context.api();
         let failed = |error: ApiError| context.api_error("there is no room for the test", &error);
         let user = api.sign_in_anonymously().await.map_err(failed)?;

@@ -1,5 +1,6 @@
 //! What sleap-rtc needs from a machine, looked at one by one.
 
+mod account;
 mod check;
 mod machine;
 mod room;

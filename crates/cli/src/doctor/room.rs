@@ -2,6 +2,7 @@
 
 use sleap_rtc_peer::socket::Socket;
 
+use super::account;
 use super::check::Check;
 use crate::args::Connect;
 use crate::commands::status::look;
@@ -30,7 +31,7 @@ pub(crate) async fn room(connect: &Connect) -> Vec<Check> {
         }
     }
     let url = setting.value.websocket();
-    match Socket::open(url).await {
+    match Socket::open(&setting.value).await {
         Ok(socket) => {
             socket.close().await;
             checks.push(Check::ok("socket", format!("{url} takes WebSockets")));
@@ -41,9 +42,11 @@ pub(crate) async fn room(connect: &Connect) -> Vec<Check> {
             return checks;
         }
     }
+    checks.push(account::account(&context).await);
+    checks.extend(account::python(&context));
     checks.push(match context.settings.room() {
         None => {
-            let hint = "export SLEAP_RTC_ROOM_ID=… SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed them";
+            let hint = "export SLEAP_RTC_ROOM_ID=… SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed them; a member needs no token";
             Check::warn("room", "none is set", hint)
         }
         Some(room) => match look(&context).await {
@@ -54,7 +57,7 @@ pub(crate) async fn room(connect: &Connect) -> Vec<Check> {
     checks
 }
 
-fn failed(name: &'static str, error: &CliError) -> Check {
+pub(super) fn failed(name: &'static str, error: &CliError) -> Check {
     let mut found = error.error.clone();
     for cause in &error.causes {
         found.push_str(": ");

@@ -43,14 +43,28 @@ fn no_room_is_set() {
 }
 
 #[test]
-fn no_token_is_set() {
-    assert_snapshot!(Sandbox::new().told(&["status", "--room", "a7f3d2e1"]), @r"
-    exit 2
+fn a_room_that_needs_a_token() {
+    let mut sandbox = Sandbox::new();
+    let _server = Server::with_room(&mut sandbox);
+    let room = sandbox.value("SLEAP_RTC_ROOM_ID");
+    let mut stranger = Sandbox::new();
+    stranger.set("SLEAP_RTC_SERVER", &sandbox.value("SLEAP_RTC_SERVER"));
+    stranger.set("SLEAP_RTC_ROOM_ID", &room);
+    assert_snapshot!(stranger.told(&["status"]), @r"
+    exit 6
     ---
-    error: the room's token is not set
-    cause: SLEAP_RTC_ROOM_TOKEN is empty, and there is no --token-file
-    hint: export SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed it
+    error: room <SLEAP_RTC_ROOM_ID> did not let you in
+    cause: no token of the room is set, and you are not a member; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
+    hint: ask the room's owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
     ");
+}
+
+#[test]
+fn who_made_a_room_needs_no_token() {
+    let mut sandbox = Sandbox::new();
+    let _server = Server::with_room(&mut sandbox);
+    sandbox.set("SLEAP_RTC_ROOM_TOKEN", "");
+    assert_eq!(sandbox.run(&["status"]).status.code(), Some(0));
 }
 
 #[test]
@@ -95,12 +109,22 @@ fn a_token_comes_from_a_file_too() {
 fn a_wrong_room() {
     let mut sandbox = Sandbox::new();
     let _server = Server::with_room(&mut sandbox);
-    assert_snapshot!(sandbox.told(&["status", "--room", "00000000"]), @r"
+    let file = sandbox.path().join("token");
+    fs::write(file, sandbox.value("SLEAP_RTC_ROOM_TOKEN")).expect("a file");
+    assert_snapshot!(sandbox.told(&["status", "--room", "00000000", "--token-file", "token"]), @r"
     exit 6
     ---
     error: there is no room 00000000
     cause: the server at http://<SLEAP_RTC_SERVER> says: Room not found
     hint: check SLEAP_RTC_ROOM_ID, or make a room: sleap-rtc room create --name NAME
+    ");
+    // The token that is set belongs to the room that is set, and is not shown for another one.
+    assert_snapshot!(sandbox.told(&["status", "--room", "00000000"]), @r"
+    exit 6
+    ---
+    error: room 00000000 did not let you in
+    cause: no token of the room is set, and you are not a member; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
+    hint: ask the room's owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
     ");
 }
 
@@ -137,7 +161,19 @@ fn a_port_that_is_in_use() {
     let server = Server::start(&sandbox);
     let port = server.url.rsplit(':').next().expect("a port").to_owned();
     sandbox.set("PORT", &port);
-    let arguments = ["server", "--listen", "127.0.0.1", "--http-port", &port, "--ws-port", "0", "--data", "other"];
+    let arguments = [
+        "server",
+        "--listen",
+        "127.0.0.1",
+        "--http-port",
+        &port,
+        "--ws-port",
+        "0",
+        "--stun-port",
+        "off",
+        "--data",
+        "other",
+    ];
     assert_snapshot!(sandbox.told(&arguments), @r"
     exit 12
     ---

@@ -30,7 +30,8 @@ fn the_program() {
 
     Commands:
       server     Run the server: rooms, and who is free in them. It never sees data
-      room       Rooms on the server: make, list, show, extend, delete
+      room       Rooms on the server: make, list, show, extend, delete; who belongs
+                 to them
       worker     Offer this machine's GPUs to a room
       train      Train a model on a free worker and bring it home
       status     Show who is in the room and what each worker does
@@ -44,6 +45,11 @@ fn the_program() {
       trainer    The program that workers train with
       test-room  A room and a user for one test, gone at its end; printed, secrets
                  too, as JSON
+      login      Make this computer one of your account's, or let another one in
+      logout     Take this computer from your account
+      account    Your account: make it, show it
+      key        Keys of your account, for the Python package and the login page
+      token      Tokens by which workers of the Python package come into a room
       identity   Anonymous users on the server
       help       Print this message or the help of the given subcommand(s)
 
@@ -56,10 +62,13 @@ fn the_program() {
       SLEAP_RTC_SERVER          the server's address [default:
       http://127.0.0.1:8001]
       SLEAP_RTC_ROOM_ID         the room, as `room create` printed it
-      SLEAP_RTC_ROOM_TOKEN      the room's token
+      SLEAP_RTC_ROOM_TOKEN      the room's token; a member of the room needs none
       SLEAP_RTC_SIGNALING_HTTP  where the server's HTTP side has another address
       SLEAP_RTC_SIGNALING_WS    where the server's WebSocket side has another
       address
+      SLEAP_RTC_CA              certificates to believe, instead of this machine's
+      SLEAP_RTC_INSECURE        set: talk to servers outside your network without
+      encryption
       SLEAP_RTC_TRAINER         the sleap-nn program that workers run
       SLEAP_RTC_PYTHON          the Python that `trainer install` takes
       SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]
@@ -72,23 +81,38 @@ fn the_program() {
 
 #[test]
 fn server() {
-    assert_snapshot!(help(&["server"]), @r"
+    assert_snapshot!(help(&["server"]), @r#"
     Run the server: rooms, and who is free in them. It never sees data
 
     Usage: sleap-rtc server [OPTIONS]
 
     Options:
-          --listen <IP>       Address to listen on; by default all of this
-                              machine's, so that GPU machines can reach it [default:
-                              0.0.0.0]
-          --http-port <PORT>  Port for HTTP; 0 takes a free one. Both ports serve
-                              both protocols [default: 8001]
-          --ws-port <PORT>    Port for WebSocket; 0 takes a free one [default: 8080]
-          --data <DIR>        Folder for the database [default: in your data folder]
-          --public-url <URL>  How others reach this server, e.g.
-                              http://admin-box:8001; told to whoever makes a room
-          --json              Print results as JSON, one object a line
-      -h, --help              Print help
+          --listen <IP>        Address to listen on; by default all of this
+                               machine's, so that GPU machines can reach it
+                               [default: 0.0.0.0]
+          --http-port <PORT>   Port for HTTP; 0 takes a free one. All ports serve
+                               all that is spoken over TCP [default: 8001]
+          --ws-port <PORT>     Port for WebSocket; 0 takes a free one [default:
+                               8080]
+          --relay-port <PORT>  Port where the Python package looks for the relay, or
+                               off [default: 8081 if it is free]
+          --stun-port <PORT>   UDP port for STUN, by which peers behind NAT learn
+                               their own address, or off [default: 3478 if it is
+                               free]
+          --ice-server <URL>   Another server that helps peers to find each other:
+                               stun:HOST:PORT, or @FILE with {"urls": ["turn:…"],
+                               "username": …, "credential": …}; repeatable
+          --data <DIR>         Folder for the database [default: in your data
+                               folder]
+          --public-url <URL>   How others reach this server, e.g.
+                               http://admin-box:8001; told to whoever makes a room
+          --json               Print results as JSON, one object a line
+      -h, --help               Print help
+
+    TLS:
+          --tls-cert <FILE>  Certificate for all TCP ports, with those that it
+                             stands on (PEM); read anew when it changes
+          --tls-key <FILE>   Its private key (PEM)
 
     Rules:
           --trust-proxy <IP>  A proxy in front of this server that is believed when
@@ -99,24 +123,29 @@ fn server() {
           --grace <TIME>      How long a room without a name, and an anonymous user,
                               outlive their last connection; 0s: not at all
                               [default: 1m]
-    ");
+    "#);
 }
 
 #[test]
 fn room() {
     assert_snapshot!(help(&["room"]), @r"
-    Rooms on the server: make, list, show, extend, delete
+    Rooms on the server: make, list, show, extend, delete; who belongs to them
 
     Usage: sleap-rtc room [OPTIONS] <COMMAND>
 
     Commands:
-      create  Make a room and print what workers and clients need to join it
-      list    List the rooms that you made or joined
-      show    Show one room, and to its owner what workers and clients need to join
-              it
-      extend  Let a room live for its whole time again, counted from now
-      delete  Delete a room, with everybody in it
-      help    Print this message or the help of the given subcommand(s)
+      create   Make a room and print what workers and clients need to join it
+      list     List the rooms that you made or joined
+      show     Show one room, and to its owner what workers and clients need to join
+               it
+      extend   Let a room live for its whole time again, counted from now
+      delete   Delete a room, with everybody in it
+      invite   Make a code by which others become members; for the room's owner
+      join     Become a member of a room by a code: then it needs no token
+      members  List who belongs to a room
+      remove   Take somebody out of a room; for its owner, and for yourself
+      set      Change a room's name and switches; for its owner
+      help     Print this message or the help of the given subcommand(s)
 
     Options:
           --json  Print results as JSON, one object a line
@@ -148,6 +177,11 @@ fn room_create() {
     Server:
           --server <URL>      Address of the server, e.g. http://admin-box:8001
                               [env: SLEAP_RTC_SERVER]
+          --ca <FILE>         File with the certificate of the server or its
+                              authority, if this machine does not know it [env:
+                              SLEAP_RTC_CA]
+          --insecure          Talk to a server outside your network without
+                              encryption [env: SLEAP_RTC_INSECURE]
           --operator[=<DIR>]  Ask as the server's operator, by the secret in its
                               data folder [default folder: in your data folder]
     ");
@@ -171,8 +205,253 @@ fn room_delete() {
     Server:
           --server <URL>      Address of the server, e.g. http://admin-box:8001
                               [env: SLEAP_RTC_SERVER]
+          --ca <FILE>         File with the certificate of the server or its
+                              authority, if this machine does not know it [env:
+                              SLEAP_RTC_CA]
+          --insecure          Talk to a server outside your network without
+                              encryption [env: SLEAP_RTC_INSECURE]
           --operator[=<DIR>]  Ask as the server's operator, by the secret in its
                               data folder [default folder: in your data folder]
+    ");
+}
+
+#[test]
+fn login() {
+    assert_snapshot!(help(&["login"]), @r"
+    Make this computer one of your account's, or let another one in
+
+    Usage: sleap-rtc login [OPTIONS]
+
+    Options:
+          --allow <CODE>  Let another computer in, which shows this code: it becomes
+                          one of your account's
+      -y, --yes           Do not ask
+          --json          Print results as JSON, one object a line
+      -h, --help          Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
+}
+
+#[test]
+fn account() {
+    assert_snapshot!(help(&["account"]), @r"
+    Your account: make it, show it
+
+    Usage: sleap-rtc account [OPTIONS] <COMMAND>
+
+    Commands:
+      create  Make an account, of which this computer is the first; as the server's
+              operator: one for somebody else
+      show    Show your account and its computers
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+    ");
+}
+
+#[test]
+fn account_create() {
+    assert_snapshot!(help(&["account", "create"]), @r"
+    Make an account, of which this computer is the first; as the server's operator:
+    one for somebody else
+
+    Usage: sleap-rtc account create [OPTIONS] <NAME>
+
+    Arguments:
+      <NAME>  Its name, as others see it: up to 39 letters, digits, '-', '_' or '.'
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help (see more with '--help')
+
+    Server:
+          --server <URL>      Address of the server, e.g. http://admin-box:8001
+                              [env: SLEAP_RTC_SERVER]
+          --ca <FILE>         File with the certificate of the server or its
+                              authority, if this machine does not know it [env:
+                              SLEAP_RTC_CA]
+          --insecure          Talk to a server outside your network without
+                              encryption [env: SLEAP_RTC_INSECURE]
+          --operator[=<DIR>]  Ask as the server's operator, by the secret in its
+                              data folder [default folder: in your data folder]
+    ");
+}
+
+#[test]
+fn keys() {
+    assert_snapshot!(help(&["key"]), @r"
+    Keys of your account, for the Python package and the login page
+
+    Usage: sleap-rtc key [OPTIONS] <COMMAND>
+
+    Commands:
+      create  Make a key and print it, this once: as SLEAP_RTC_ACCOUNT_KEY it stands
+              for you in the Python package, and on the login page
+      list    List your keys, by their public names
+      revoke  End a key
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+    ");
+}
+
+#[test]
+fn key_revoke() {
+    assert_snapshot!(help(&["key", "revoke"]), @r"
+    End a key
+
+    Usage: sleap-rtc key revoke [OPTIONS] <KEY>
+
+    Arguments:
+      <KEY>  Its public name, as `key list` prints it. The key itself is refused
+             here: others on this machine see arguments
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
+}
+
+#[test]
+fn tokens() {
+    assert_snapshot!(help(&["token"]), @r"
+    Tokens by which workers of the Python package come into a room
+
+    Usage: sleap-rtc token [OPTIONS] <COMMAND>
+
+    Commands:
+      create  Make a token and print it, this once: as SLEAP_RTC_API_KEY it lets a
+              worker of the Python package into one room
+      list    List the tokens that you made, by their public names
+      revoke  End a token
+      help    Print this message or the help of the given subcommand(s)
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+    ");
+}
+
+#[test]
+fn token_create() {
+    assert_snapshot!(help(&["token", "create"]), @r"
+    Make a token and print it, this once: as SLEAP_RTC_API_KEY it lets a worker of
+    the Python package into one room
+
+    Usage: sleap-rtc token create [OPTIONS] --name <NAME>
+
+    Options:
+          --room <ROOM>     The room [default: the one that is set,
+                            SLEAP_RTC_ROOM_ID]
+          --name <NAME>     Name of the worker, e.g. gpu1
+          --expires <TIME>  How long it is good: 7d, 365d, never [default: 7d]
+          --json            Print results as JSON, one object a line
+      -h, --help            Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
+}
+
+#[test]
+fn room_members() {
+    assert_snapshot!(help(&["room", "join"]), @r"
+    Become a member of a room by a code: then it needs no token
+
+    Usage: sleap-rtc room join [OPTIONS] <CODE>
+
+    Arguments:
+      <CODE>  The code that `room invite` printed for the room's owner
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
+    assert_snapshot!(help(&["room", "remove"]), @r"
+    Take somebody out of a room; for its owner, and for yourself
+
+    Usage: sleap-rtc room remove [OPTIONS] <MEMBER>
+
+    Arguments:
+      <MEMBER>  Who, by name or id, as `room members` prints them
+
+    Options:
+          --room <ROOM>  The room [default: the one that is set, SLEAP_RTC_ROOM_ID]
+          --json         Print results as JSON, one object a line
+      -h, --help         Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
+}
+
+#[test]
+fn room_set() {
+    assert_snapshot!(help(&["room", "set"]), @r"
+    Change a room's name and switches; for its owner
+
+    Usage: sleap-rtc room set [OPTIONS] <--name <NAME>|--mesh <off|reference>|--strict-offers <on|off>> [ROOM]
+
+    Arguments:
+      [ROOM]  The room [default: the one that is set, SLEAP_RTC_ROOM_ID]
+
+    Options:
+          --name <NAME>  Another name
+          --json         Print results as JSON, one object a line
+      -h, --help         Print help (see more with '--help')
+
+    For the Python package:
+          --mesh <off|reference>    Whether workers of the Python package form a
+                                    mesh among themselves, as on the original's
+                                    server [possible values: off, reference]
+          --strict-offers <on|off>  Whether only one client at a time reaches a
+                                    worker of the Python package [possible values:
+                                    on, off]
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
     ");
 }
 
@@ -193,6 +472,11 @@ fn identity_cleanup() {
     Server:
           --server <URL>      Address of the server, e.g. http://admin-box:8001
                               [env: SLEAP_RTC_SERVER]
+          --ca <FILE>         File with the certificate of the server or its
+                              authority, if this machine does not know it [env:
+                              SLEAP_RTC_CA]
+          --insecure          Talk to a server outside your network without
+                              encryption [env: SLEAP_RTC_INSECURE]
           --operator[=<DIR>]  Ask as the server's operator, by the secret in its
                               data folder [default folder: in your data folder]
     ");
@@ -210,10 +494,16 @@ fn a_room_for_a_test() {
                     and _PEER_ID set, and end with its exit code
 
     Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help (see more with '--help')
+
+    Server:
           --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
                           SLEAP_RTC_SERVER]
-          --json          Print results as JSON, one object a line
-      -h, --help          Print help (see more with '--help')
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
     ");
 }
 
@@ -234,9 +524,15 @@ fn worker() {
           --json         Print results as JSON, one object a line
       -h, --help         Print help
 
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+
     Room:
-          --server <URL>       Address of the server, e.g. http://admin-box:8001
-                               [env: SLEAP_RTC_SERVER]
           --room <ID>          The room [env: SLEAP_RTC_ROOM_ID]
           --token-file <FILE>  File with the room's token [env: SLEAP_RTC_ROOM_TOKEN
                                holds the token itself]
@@ -292,9 +588,15 @@ fn train() {
                                    one as --wait says. Only what the last one makes
                                    is taken [default: 0]
 
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+
     Room:
-          --server <URL>       Address of the server, e.g. http://admin-box:8001
-                               [env: SLEAP_RTC_SERVER]
           --room <ID>          The room [env: SLEAP_RTC_ROOM_ID]
           --token-file <FILE>  File with the room's token [env: SLEAP_RTC_ROOM_TOKEN
                                holds the token itself]

@@ -2,10 +2,12 @@
 
 #![expect(clippy::expect_used, reason = "a test fails by panicking")]
 
+mod accounts;
 mod commands;
 mod errors;
 mod help;
 mod jobs;
+mod people;
 mod progress;
 mod room;
 mod rooms;

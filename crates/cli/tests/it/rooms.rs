@@ -64,7 +64,7 @@ fn rooms_as_a_table() {
 #[test]
 fn a_room_for_its_owner() {
     let room = RoomShown { info: lab(), token: Some("f9g2h5".to_owned()) };
-    assert_snapshot!(lines(&room, NOW, Some("http://admin-box:8001")).join("\n"), @r#"
+    assert_snapshot!(lines(&room, None, NOW, Some("http://admin-box:8001")).join("\n"), @r#"
     Room ID: a7f3d2e1
     Name: talmolab-gpu-pool
     Your role: owner
@@ -83,7 +83,7 @@ fn a_room_for_its_owner() {
 #[test]
 fn a_room_for_a_member() {
     let room = RoomShown { info: RoomInfo { role: Some(MemberRole::Member), ..throwaway() }, token: None };
-    assert_snapshot!(lines(&room, NOW, None).join("\n"), @r"
+    assert_snapshot!(lines(&room, None, NOW, None).join("\n"), @r"
     Room ID: 0badcafe
     Name: –
     Your role: member

@@ -11,11 +11,12 @@ use tempfile::TempDir;
 pub(crate) struct Sandbox {
     pub(crate) folder: TempDir,
     environment: Vec<(String, String)>,
+    host: Option<String>,
 }
 
 impl Sandbox {
     pub(crate) fn new() -> Self {
-        Self { folder: tempfile::tempdir().expect("a folder"), environment: Vec::new() }
+        Self { folder: tempfile::tempdir().expect("a folder"), environment: Vec::new(), host: None }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -24,6 +25,12 @@ impl Sandbox {
 
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.environment.push((name.to_owned(), value.to_owned()));
+    }
+
+    /// What the environment says last.
+    pub(crate) fn value(&self, name: &str) -> String {
+        let found = self.environment.iter().rev().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.clone()).expect("it is set")
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
@@ -53,8 +60,16 @@ impl Sandbox {
         self.blur(&text)
     }
 
+    /// This machine's name is another one everywhere.
+    pub(crate) fn hide_host(&mut self) {
+        self.host = Some(sleap_rtc_worker::host_name());
+    }
+
     fn blur(&self, text: &str) -> String {
         let mut text = text.replace(&self.path().display().to_string(), "HOME");
+        if let Some(host) = &self.host {
+            text = text.replace(&format!(", {host},"), ", <HOST>,");
+        }
         for (name, value) in &self.environment {
             text = text.replace(value.trim_start_matches("http://"), &format!("<{name}>"));
         }
@@ -71,8 +86,8 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(sandbox: &Sandbox) -> Self {
-        let arguments =
-            ["--json", "server", "--listen", "127.0.0.1", "--http-port", "0", "--ws-port", "0", "--until-eof"];
+        let ports = ["--http-port", "0", "--ws-port", "0", "--relay-port", "off", "--stun-port", "off"];
+        let arguments = [&["--json", "server", "--listen", "127.0.0.1"], &ports[..], &["--until-eof"]].concat();
         let mut command = sandbox.command(&arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");
         let mut line = String::new();

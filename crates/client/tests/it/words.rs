@@ -86,6 +86,7 @@ fn errors() -> Vec<TrainError> {
         server(Cause::Replaced),
         refused(Code::RoomNotFound, "Room not found"),
         refused(Code::AuthFailed, "Invalid token"),
+        refused(Code::InvalidMessage, "Missing required fields during registration."),
         refused(Code::RoomExpired, "Room expired"),
         no_worker(Reason::AllMatchingBusy, "all 2 workers that match are busy", (2, 2), None),
         no_worker(Reason::NoMatchingWorker, "no connected worker matches", (0, 0), None),

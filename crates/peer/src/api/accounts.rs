@@ -7,9 +7,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::json;
 use sleap_rtc_wire::KeyId;
-use sleap_rtc_wire::http::{
-    Account, AccountSignedIn, AllowLogin, Asking, AttachDevice, CreateAccount, Device, User,
-};
+use sleap_rtc_wire::http::{Account, AccountSignedIn, AllowLogin, Asking, AttachDevice, CreateAccount, Device, User};
 
 use super::{Api, ApiError};
 

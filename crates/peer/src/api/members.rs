@@ -138,12 +138,7 @@ impl Api {
     }
 
     /// Changes a room; for its owner.
-    pub async fn change_room(
-        &self,
-        bearer: &str,
-        room: &RoomId,
-        change: &RoomChange,
-    ) -> Result<RoomChanged, ApiError> {
+    pub async fn change_room(&self, bearer: &str, room: &RoomId, change: &RoomChange) -> Result<RoomChanged, ApiError> {
         self.patch(&format!("/api/auth/rooms/{room}"), Some(bearer), change).await
     }
 
