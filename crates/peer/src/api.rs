@@ -76,6 +76,7 @@ impl Api {
             .no_delay(true)
             // The signaling socket goes straight to the server too.
             .proxy(None)
+            .tls_config(server.trust().of_calls())
             .user_agent(concat!("sleap-rtc/", env!("CARGO_PKG_VERSION")))
             .build();
         Self { server, agent: config.new_agent() }

@@ -13,6 +13,10 @@ pub const SIGNALING_HTTP: &str = "SLEAP_RTC_SIGNALING_HTTP";
 pub const SIGNALING_WS: &str = "SLEAP_RTC_SIGNALING_WS";
 /// Which `[environments.…]` table of the configuration files counts, `production` if unset. The Python program's variable.
 pub const ENV: &str = "SLEAP_RTC_ENV";
+/// The page where the Python program logs in. Read by `doctor`, which says whether it is the server's.
+pub const DASHBOARD_URL: &str = "SLEAP_DASHBOARD_URL";
+/// The key of an account that the Python program shows. A secret. `doctor` looks whether it is set.
+pub const ACCOUNT_KEY: &str = "SLEAP_RTC_ACCOUNT_KEY";
 /// The room, as `room create` printed it.
 pub const ROOM_ID: &str = "SLEAP_RTC_ROOM_ID";
 /// The room's password. A secret.
@@ -21,6 +25,10 @@ pub const ROOM_TOKEN: &str = "SLEAP_RTC_ROOM_TOKEN";
 pub const ID_TOKEN: &str = "SLEAP_RTC_ID_TOKEN";
 /// The peer id that goes with it. Set for the command that `test-room` runs, read by nobody of ours.
 pub const PEER_ID: &str = "SLEAP_RTC_PEER_ID";
+/// Set to anything: a server that is not in a private network may be talked to without encryption.
+pub const INSECURE: &str = "SLEAP_RTC_INSECURE";
+/// File with the certificates (PEM) by whose word a server is believed, and nobody else's.
+pub const CA: &str = "SLEAP_RTC_CA";
 /// Folder of settings and keys, `~/.sleap-rtc` if unset.
 pub const HOME: &str = "SLEAP_RTC_HOME";
 /// The `sleap-nn` program that workers run. Read by the command line.

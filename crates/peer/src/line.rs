@@ -99,7 +99,7 @@ async fn open(api: Api, key: KeyPair, known: Option<SignedIn>) -> Result<(Socket
         Some(who) => who,
         None => api.sign_in(&key).await.map_err(|error| refusal(&error))?,
     };
-    let socket = Socket::open(api.server().websocket()).await.map_err(Cause::Unreachable)?;
+    let socket = Socket::open(api.server()).await.map_err(Cause::Unreachable)?;
     Ok((socket, who))
 }
 

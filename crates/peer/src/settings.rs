@@ -9,6 +9,7 @@
 //! server = "http://admin-box:8001"
 //! room = "a7f3d2e1"
 //! token = "f9g2h5"
+//! ca = "/etc/lab-ca.pem"                    # whose word is taken for an https:// server; without it this machine's list
 //!
 //! [environments.production]                 # as the Python program reads it; SLEAP_RTC_ENV names another table
 //! signaling_http = "http://admin-box:8001"
@@ -16,6 +17,9 @@
 //! ```
 
 mod address;
+mod private;
+mod python;
+pub(crate) mod trust;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -24,6 +28,8 @@ use sleap_rtc_wire::RoomId;
 use toml_edit::DocumentMut;
 
 pub use address::{BadAddress, Server};
+pub use python::PythonServers;
+pub use trust::Trust;
 
 use crate::env::{self, Environment};
 use crate::home::Home;
@@ -43,6 +49,10 @@ pub struct Flags {
     pub room: Option<String>,
     /// The room's password, read from `--token-file`. A secret.
     pub token: Option<String>,
+    /// `--insecure`: no encryption is fine, wherever the server is.
+    pub insecure: bool,
+    /// `--ca`.
+    pub ca: Option<PathBuf>,
 }
 
 /// Who said it.
@@ -112,6 +122,24 @@ pub enum SettingsError {
         /// What is wrong.
         error: BadAddress,
     },
+    /// What is sent could be read and changed on the way.
+    #[error("{origin}: {host} is not in a private network, and the address says http:// or ws://, without encryption")]
+    NotEncrypted {
+        /// Who said it.
+        origin: Source,
+        /// The server's host.
+        host: String,
+    },
+    /// The certificates of those who are to be believed cannot be used.
+    #[error("{origin}: {}: {reason}", path.display())]
+    Ca {
+        /// Who said it.
+        origin: Source,
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// A room id is not one.
     #[error("{origin}: {error}")]
     Room {
@@ -162,6 +190,8 @@ impl Settings {
             Some(server) => server,
             None => Setting { value: address(DEFAULT_SERVER, &Source::Default)?, source: Source::Default },
         };
+        let ca = layers.iter().find_map(|layer| layer.ca.clone());
+        let server = believed(server, flags.insecure || environment.get(env::INSECURE).is_some(), ca)?;
         let room = layers.iter().find_map(|layer| layer.room.clone()).map(|Setting { value, source }| {
             RoomId::new(value.trim())
                 .map(|value| Setting { value, source: source.clone() })
@@ -198,6 +228,7 @@ struct Layer {
     ws: Option<Setting<String>>,
     room: Option<Setting<String>>,
     token: Option<Setting<String>>,
+    ca: Option<Setting<String>>,
 }
 
 impl Layer {
@@ -208,6 +239,7 @@ impl Layer {
             server: set(&flags.server, "--server"),
             room: set(&flags.room, "--room"),
             token: set(&flags.token, "--token-file"),
+            ca: set(&flags.ca.as_ref().map(|path| path.display().to_string()), "--ca"),
             ..Self::default()
         }
     }
@@ -222,6 +254,7 @@ impl Layer {
             ws: set(env::SIGNALING_WS),
             room: set(env::ROOM_ID),
             token: set(env::ROOM_TOKEN),
+            ca: set(env::CA),
         }
     }
 
@@ -244,6 +277,7 @@ impl Layer {
             ws: set(&python, "signaling_websocket")?,
             room: set(&["default"], "room")?,
             token: set(&["default"], "token")?,
+            ca: set(&["default"], "ca")?,
         }))
     }
 
@@ -262,6 +296,29 @@ impl Layer {
             .zip(ws_side)
             .map(|(http, ws)| Setting { value: http.with_websocket_of(ws), source: source.source.clone() }))
     }
+}
+
+/// The server, if it may be talked to as its address says, and by whose word it will be believed.
+fn believed(
+    server: Setting<Server>,
+    insecure: bool,
+    ca: Option<Setting<String>>,
+) -> Result<Setting<Server>, SettingsError> {
+    let Setting { value, source } = server;
+    if let Some(host) = value.open_host()
+        && !insecure
+    {
+        return Err(SettingsError::NotEncrypted { origin: source, host: host.to_owned() });
+    }
+    let trust = match ca {
+        Some(Setting { value: path, source: origin }) => {
+            let path = PathBuf::from(path.trim());
+            Trust::of_file(&path).map_err(|reason| SettingsError::Ca { origin, path, reason })?
+        }
+        None if value.is_encrypted() => Trust::of_system(),
+        None => Trust::default(),
+    };
+    Ok(Setting { value: value.trusting(trust), source })
 }
 
 /// A text in a table of a file, if it is there and not empty.

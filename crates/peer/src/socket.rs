@@ -11,9 +11,10 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config};
 
 use crate::api::io_cause;
+use crate::settings::Server;
 
 /// How long opening it may take.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
@@ -50,8 +51,9 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Opens a socket; the error is for people.
-    pub async fn open(url: &str) -> Result<Self, String> {
+    /// Opens a socket to the server; the error is for people.
+    pub async fn open(server: &Server) -> Result<Self, String> {
+        let url = server.websocket();
         // Whoever was first decides; all of this program takes ring.
         rustls::crypto::ring::default_provider().install_default().ok();
         // The defaults touch 128 KiB at the first message; frames are small here.
@@ -61,7 +63,8 @@ impl Socket {
             .max_write_buffer_size(2 * limits::FRAME)
             .max_message_size(Some(limits::FRAME))
             .max_frame_size(Some(limits::FRAME));
-        let open = connect_async_with_config(url, Some(config), true);
+        let trust = server.trust().of_socket().map(Connector::Rustls);
+        let open = connect_async_tls_with_config(url, Some(config), true, trust);
         let (stream, _) = match tokio::time::timeout(OPEN_TIMEOUT, open).await {
             Ok(Ok(open)) => open,
             Ok(Err(error)) => return Err(format!("{url} cannot be reached: {}", cause(&error))),

@@ -31,6 +31,8 @@ counters! {
     turned_away: "sleap_rtc_turned_away_total", "Connections turned away at a limit.";
     rate_limited: "sleap_rtc_rate_limited_total", "Calls refused because one address made too many.";
     identities_forgotten: "sleap_rtc_identities_forgotten_total", "Anonymous identities forgotten.";
+    stun_answered: "sleap_rtc_stun_answers_total", "STUN requests answered.";
+    stun_limited: "sleap_rtc_stun_limited_total", "STUN requests not answered because there were too many.";
     sweeps: "sleap_rtc_sweeps_total", "Sweeps for what was left behind.";
     swept_rooms: "sleap_rtc_swept_rooms_total", "Rooms that a sweep removed.";
     swept_identities: "sleap_rtc_swept_identities_total", "Anonymous identities that a sweep forgot.";

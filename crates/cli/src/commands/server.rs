@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use sleap_rtc_server::{Config, Ports, Server, ServerError};
+use sleap_rtc_server::{Config, Extra, Ports, Server, ServerError, TlsFiles};
 use sleap_rtc_store::OpenError;
 
 use crate::args::ServerArgs;
@@ -26,21 +26,29 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     config.names = vec![sleap_rtc_worker::host_name()];
     config.trusted_proxies = args.trusted_proxies;
     config.open_deletes = args.open_deletes;
+    config.relay = args.relay_port.unwrap_or(config.relay);
+    config.stun = args.stun_port.unwrap_or(config.stun);
+    config.ice_servers = args.ice_servers;
+    config.tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles::new(cert, key));
+    let is_encrypted = config.tls.is_some();
     let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
     (config.room.grace_ms, config.identity_grace_ms) = (grace_ms, grace_ms);
     // Here, and nowhere else, is chosen who remembers and who says who is asking.
     let ports = Ports::embedded(&data).map_err(|error| server_error(&error))?;
     let server = Server::bind_with(config, ports).await.map_err(|error| server_error(&error))?;
-    let url = address("http", server.http_addr);
+    let serving = Serving {
+        http: server.http_addr,
+        ws: server.ws_addr,
+        relay: server.relay.clone(),
+        stun: server.stun.clone(),
+        is_encrypted,
+        data: data.display().to_string(),
+        public_url: args.public_url,
+    };
     if printer.json() {
-        printer.event(&json!({
-            "event": "listening",
-            "http": url,
-            "ws": address("ws", server.ws_addr),
-            "data": data.display().to_string(),
-        }));
+        printer.event(&serving.event());
     } else {
-        for line in lines(server.http_addr, server.ws_addr, &data.display().to_string(), args.public_url.as_deref()) {
+        for line in serving.lines() {
             printer.note(&line);
         }
     }
@@ -61,41 +69,106 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     Ok(Exit::Ok)
 }
 
-/// What it prints when it is up.
-pub fn lines(http: SocketAddr, ws: SocketAddr, data: &str, public_url: Option<&str>) -> Vec<String> {
-    let mut lines = vec![
-        format!("sleap-rtc server {} is up", env!("CARGO_PKG_VERSION")),
-        format!("  HTTP       {}", address("http", http)),
-        format!("  WebSocket  {}    (each port serves both)", address("ws", ws)),
-        format!("  data       {data}"),
-    ];
-    if http.ip().is_unspecified() {
-        lines.push("  reach      every address of this machine: other machines can connect".to_owned());
-    } else if http.ip().is_loopback() {
-        lines.push("  reach      this machine only".to_owned());
+/// What is served where.
+#[derive(Clone, Debug)]
+pub struct Serving {
+    /// Where HTTP is expected.
+    pub http: SocketAddr,
+    /// Where signaling is expected.
+    pub ws: SocketAddr,
+    /// Where the Python package looks for the relay.
+    pub relay: Extra,
+    /// STUN, by UDP.
+    pub stun: Extra,
+    /// Whether the TCP ports speak TLS.
+    pub is_encrypted: bool,
+    /// The data folder.
+    pub data: String,
+    /// How others reach it.
+    pub public_url: Option<String>,
+}
+
+impl Serving {
+    /// With TLS an `s` more.
+    fn scheme(&self, plain: &str) -> String {
+        format!("{plain}{}", if self.is_encrypted { "s" } else { "" })
     }
-    lines.push(String::new());
-    lines.push("Now make a room, here in another terminal:".to_owned());
-    let server =
-        if http.port() == 8001 { String::new() } else { format!("SLEAP_RTC_SERVER={} ", address("http", http)) };
-    lines.push(format!("  {server}sleap-rtc room create --name my-lab"));
-    if http.ip().is_loopback() && public_url.is_none() {
-        return lines;
+
+    fn url(&self, plain: &str, at: SocketAddr) -> String {
+        address(&self.scheme(plain), at)
     }
-    let url = public_url.map_or_else(|| format!("http://THIS-MACHINE:{}", http.port()), str::to_owned);
-    lines.push("On the other machines, beside what that prints:".to_owned());
-    lines.push(format!("  export SLEAP_RTC_SERVER={url}"));
-    lines
+
+    /// For a program.
+    pub fn event(&self) -> serde_json::Value {
+        let extra = |of: &Extra, scheme: &str, slashes: &str| match of {
+            Extra::On(port) => {
+                let at = SocketAddr::new(self.http.ip(), *port);
+                Some(format!("{scheme}:{slashes}{}", place(at)))
+            }
+            Extra::Off | Extra::Failed { .. } => None,
+        };
+        json!({
+            "event": "listening",
+            "http": self.url("http", self.http),
+            "ws": self.url("ws", self.ws),
+            "relay": extra(&self.relay, &self.scheme("http"), "//"),
+            "stun": extra(&self.stun, "stun", ""),
+            "tls": self.is_encrypted,
+            "data": self.data,
+        })
+    }
+
+    /// For a person.
+    pub fn lines(&self) -> Vec<String> {
+        let Self { http, ws, data, public_url, .. } = self;
+        let mut lines = vec![
+            format!("sleap-rtc server {} is up", env!("CARGO_PKG_VERSION")),
+            format!("  HTTP       {}", self.url("http", *http)),
+            format!("  WebSocket  {}    (each port serves both)", self.url("ws", *ws)),
+        ];
+        lines.extend(extra_line("relay", "port", "the Python package looks for it there", &self.relay));
+        lines.extend(extra_line("STUN", "UDP port", "peers behind NAT learn their address", &self.stun));
+        lines.push(format!("  data       {data}"));
+        if http.ip().is_unspecified() {
+            lines.push("  reach      every address of this machine: other machines can connect".to_owned());
+        } else if http.ip().is_loopback() {
+            lines.push("  reach      this machine only".to_owned());
+        }
+        lines.push(String::new());
+        lines.push("Now make a room, here in another terminal:".to_owned());
+        let is_default = http.port() == 8001 && !self.is_encrypted;
+        let server = if is_default { String::new() } else { format!("SLEAP_RTC_SERVER={} ", self.url("http", *http)) };
+        lines.push(format!("  {server}sleap-rtc room create --name my-lab"));
+        if http.ip().is_loopback() && public_url.is_none() {
+            return lines;
+        }
+        let elsewhere = || format!("{}://THIS-MACHINE:{}", self.scheme("http"), http.port());
+        lines.push("On the other machines, beside what that prints:".to_owned());
+        lines.push(format!("  export SLEAP_RTC_SERVER={}", public_url.clone().unwrap_or_else(elsewhere)));
+        lines
+    }
+}
+
+fn extra_line(name: &str, port: &str, what_for: &str, of: &Extra) -> Option<String> {
+    match of {
+        Extra::Off => None,
+        Extra::On(number) => Some(format!("  {name:<9}  {port} {number}    ({what_for})")),
+        Extra::Failed { port: number, cause } => {
+            Some(format!("  {name:<9}  none: {port} {number} cannot be used ({cause})"))
+        }
+    }
 }
 
 /// How a program on this machine reaches an address.
 fn address(scheme: &str, at: SocketAddr) -> String {
-    if at.ip().is_unspecified() {
-        let host = if at.is_ipv4() { "127.0.0.1" } else { "[::1]" };
-        format!("{scheme}://{host}:{}", at.port())
-    } else {
-        format!("{scheme}://{at}")
+    format!("{scheme}://{}", place(at))
+}
+
+fn place(at: SocketAddr) -> String {
+    if !at.ip().is_unspecified() {
+        return at.to_string();
     }
+    format!("{}:{}", if at.is_ipv4() { "127.0.0.1" } else { "[::1]" }, at.port())
 }
 
 fn server_error(error: &ServerError) -> CliError {
@@ -106,7 +179,13 @@ fn server_error(error: &ServerError) -> CliError {
                 .cause(format!("port {} is in use by another program", address.port()))
                 .hint("is a server running already? Else take others: sleap-rtc server --http-port 8011 --ws-port 8090")
         }
-        ServerError::Listen { .. } => {
+        ServerError::Stun { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
+            CliError::new(Exit::Taken, "the server did not start")
+                .cause(format!("UDP port {} is in use by another program", address.port()))
+                .hint("take another, or none: sleap-rtc server --stun-port off")
+        }
+        ServerError::Tls(_) => base(Exit::Usage).hint("--tls-cert CHAIN.pem --tls-key KEY.pem; see docs/operations.md"),
+        ServerError::Listen { .. } | ServerError::Stun { .. } => {
             base(Exit::Usage).hint("name an address of this machine: sleap-rtc server --listen IP")
         }
         ServerError::Data { .. } | ServerError::Key(_) => {

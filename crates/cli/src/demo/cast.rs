@@ -31,7 +31,7 @@ impl Cast {
     pub(crate) async fn server(&mut self, stage: &Stage, printer: Printer) -> CliResult {
         typed(printer, "admin", "sleap-rtc server");
         let data = stage.server();
-        let arguments: [OsString; 9] = [
+        let arguments: [OsString; 13] = [
             "server".into(),
             "--listen".into(),
             "127.0.0.1".into(),
@@ -39,6 +39,10 @@ impl Cast {
             "0".into(),
             "--ws-port".into(),
             "0".into(),
+            "--relay-port".into(),
+            "off".into(),
+            "--stun-port".into(),
+            "off".into(),
             "--data".into(),
             data.clone().into(),
         ];

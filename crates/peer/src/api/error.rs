@@ -3,6 +3,8 @@
 use serde_json::Value;
 use sleap_rtc_wire::Code;
 
+use crate::settings::trust::{disbelief, disbelief_in};
+
 /// A call that failed. No secrets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ApiError {
@@ -48,6 +50,7 @@ impl ApiError {
             ureq::Error::ConnectionFailed => "the connection was refused".to_owned(),
             ureq::Error::Timeout(_) => "no answer in time".to_owned(),
             ureq::Error::Io(error) => io_cause(error),
+            ureq::Error::Rustls(error) => disbelief(error).unwrap_or_else(|| error.to_string()),
             other => other.to_string(),
         };
         Self::Unreachable { url: url.to_owned(), cause }
@@ -74,6 +77,9 @@ impl ApiError {
 
 /// The system's words without its numbers.
 pub(crate) fn io_cause(error: &std::io::Error) -> String {
+    if let Some(cause) = disbelief_in(error) {
+        return cause;
+    }
     match error.kind() {
         std::io::ErrorKind::ConnectionRefused => "the connection was refused".to_owned(),
         std::io::ErrorKind::TimedOut => "no answer in time".to_owned(),

@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use ureq::http::Uri;
 
+use super::private::is_private;
+use super::trust::Trust;
+
 /// The port of a server that is named without one.
 const PORT: u16 = 8001;
 
@@ -13,6 +16,7 @@ const PORT: u16 = 8001;
 pub struct Server {
     http: String,
     ws: String,
+    trust: Trust,
 }
 
 /// A text that is not an address.
@@ -40,9 +44,31 @@ impl Server {
         rest.split('/').next().unwrap_or(rest)
     }
 
+    /// By whose word it is believed, if it is asked for its certificate.
+    pub fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The same, believed by another word.
+    #[must_use]
+    pub fn trusting(self, trust: Trust) -> Self {
+        Self { trust, ..self }
+    }
+
+    /// Whether one of its sides is encrypted.
+    pub(super) fn is_encrypted(&self) -> bool {
+        self.http.starts_with("https://") || self.ws.starts_with("wss://")
+    }
+
+    /// The host of a side that is neither encrypted nor in a network of our own.
+    pub(super) fn open_host(&self) -> Option<&str> {
+        let plain = [self.http.strip_prefix("http://"), self.ws.strip_prefix("ws://")];
+        plain.into_iter().flatten().map(host).find(|host| !is_private(host))
+    }
+
     /// The HTTP side of this one with the WebSocket side of another.
     pub(super) fn with_websocket_of(&self, other: &Self) -> Self {
-        Self { http: self.http.clone(), ws: other.ws.clone() }
+        Self { http: self.http.clone(), ws: other.ws.clone(), trust: self.trust.clone() }
     }
 }
 
@@ -91,7 +117,16 @@ impl FromStr for Server {
         let port = port.map_or_else(String::new, |port| format!(":{port}"));
         let path = uri.path().trim_end_matches('/');
         let place = format!("{}{port}{path}", authority.host());
-        Ok(Self { http: format!("{http}://{place}"), ws: format!("{ws}://{place}") })
+        Ok(Self { http: format!("{http}://{place}"), ws: format!("{ws}://{place}"), trust: Trust::default() })
+    }
+}
+
+/// The host of `host`, `host:port`, `[v6]` or `[v6]:port`, with or without a path.
+fn host(place: &str) -> &str {
+    let authority = place.split('/').next().unwrap_or(place);
+    match authority.rfind(']') {
+        Some(end) => authority.get(..=end).unwrap_or(authority),
+        None => authority.split(':').next().unwrap_or(authority),
     }
 }
 

@@ -5,10 +5,12 @@ use sleap_rtc_peer::api::Api;
 use sleap_rtc_peer::client_pool::{ClientEvent, ClientPool};
 use sleap_rtc_peer::home::FenceFile;
 use sleap_rtc_peer::worker_pool::{WorkerEvent, WorkerHandle, WorkerPool};
+use sleap_rtc_server::ExtraPort;
 use sleap_rtc_session::pool_client::{self, ClaimRequest, Fact as ClientFact, Failure, Offer};
 use sleap_rtc_session::pool_line::{Cause, FirstTry};
 use sleap_rtc_session::pool_worker::{self, Admission, Fact, Start, StartRefused};
 use sleap_rtc_wire::claim::{Claimed, EndReason, Reason};
+use sleap_rtc_wire::signal;
 use sleap_rtc_wire::{Code, Fence, Filters, JobId, Metadata};
 use tokio::sync::mpsc;
 
@@ -42,6 +44,29 @@ async fn a_worker_is_found_booked_reached_used_and_free_again() {
     until_found(&client, "busy").await;
     worker.handle.job_over(job("j1"), false).await;
     until_found(&client, "available").await;
+}
+
+#[tokio::test]
+async fn both_learn_which_servers_help_to_find_a_path() {
+    let server = TestServer::with(|config| {
+        config.stun = ExtraPort::Needed(0);
+        let turn = vec!["turn:relay:3478".to_owned()];
+        config.ice_servers =
+            vec![signal::IceServer { urls: turn, username: Some("ada".to_owned()), credential: Some("pw".to_owned()) }];
+    })
+    .await;
+    let room = server.room().await;
+    let worker = Worker::join(&server, &room, "gpu1").await;
+    let (client, _, _events) = join(&server, &room, "laptop");
+    assert_eq!(found(&client, "available").await, ["gpu1"]);
+    for told in [client.ice_servers(), worker.handle.ice_servers()] {
+        let [stun, turn] = &told[..] else { panic!("{told:?}") };
+        assert!(stun.urls[0].starts_with("stun:127.0.0.1:") && stun.username.is_empty(), "{stun:?}");
+        assert_eq!(
+            (turn.urls[0].as_str(), turn.username.as_str(), turn.credential.as_str()),
+            ("turn:relay:3478", "ada", "pw")
+        );
+    }
 }
 
 #[tokio::test]

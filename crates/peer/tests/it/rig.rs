@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use sleap_rtc_peer::api::{Api, SignedIn};
 use sleap_rtc_peer::home::Home;
-use sleap_rtc_server::{Config, Server};
+use sleap_rtc_server::{Config, ExtraPort, Server};
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_wire::http::CreateRoom;
 use sleap_rtc_wire::{PeerId, RoomId};
@@ -17,7 +17,7 @@ pub(crate) struct TestServer {
     _folder: tempfile::TempDir,
     data: PathBuf,
     address: SocketAddr,
-    change: fn(&mut Config),
+    change: Box<dyn Fn(&mut Config) + Send + Sync>,
     running: Option<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
@@ -27,11 +27,11 @@ impl TestServer {
     }
 
     /// With other settings.
-    pub(crate) async fn with(change: fn(&mut Config)) -> Self {
+    pub(crate) async fn with(change: impl Fn(&mut Config) + Send + Sync + 'static) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let mut server = Self { _folder: folder, data, address, change, running: None };
+        let mut server = Self { _folder: folder, data, address, change: Box::new(change), running: None };
         server.again().await;
         server
     }
@@ -47,6 +47,7 @@ impl TestServer {
         let mut config = Config::new(self.data.clone());
         config.http = self.address;
         config.ws = SocketAddr::new(self.address.ip(), 0);
+        (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
         (self.change)(&mut config);
         let server = Server::bind(config).await.unwrap();
         self.address = server.http_addr;

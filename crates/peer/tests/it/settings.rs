@@ -93,6 +93,7 @@ fn the_python_programs_own_names_are_honoured() {
 #[test]
 fn addresses_are_read_with_good_will_and_refused_with_a_reason() {
     let mut place = Place::new();
+    place.flags.insecure = true;
     for (text, http, ws) in [
         ("admin-box", "http://admin-box:8001", "ws://admin-box:8001"),
         ("admin-box:9000", "http://admin-box:9000", "ws://admin-box:9000"),
@@ -126,4 +127,51 @@ fn a_bad_file_is_named_with_its_line_and_not_quoted() {
     assert!(place.error().ends_with("default.room must be a text in quotes"), "{}", place.error());
     place.project("[default]\nroom = \"no/room\"");
     assert!(place.error().contains("invalid room id"), "{}", place.error());
+}
+
+#[test]
+fn nothing_is_sent_to_a_stranger_without_encryption_unless_somebody_says_so() {
+    let mut place = Place::new();
+    for text in
+        ["http://rtc.lab.edu", "ws://rtc.lab.edu:8080", "rtc.lab.edu", "http://8.8.8.8:8001", "http://[2001:db8::1]"]
+    {
+        place.flags.server = Some(text.to_owned());
+        let error = place.load().err().unwrap();
+        assert!(
+            matches!(&error, SettingsError::NotEncrypted { origin: Source::Flag("--server"), .. }),
+            "{text}: {error}"
+        );
+    }
+    assert!(place.error().contains("without encryption"), "{}", place.error());
+    for text in ["https://rtc.lab.edu", "http://admin-box", "http://10.0.0.1", "http://box.local", "http://[fd00::1]:1"]
+    {
+        place.flags.server = Some(text.to_owned());
+        place.server();
+    }
+    place.flags.server = Some("https://rtc.lab.edu".to_owned());
+    place.variables = vec![(env::SIGNALING_WS, "ws://rtc.lab.edu")];
+    place.server();
+    // Where one side of a server is encrypted and the other is not, nobody is safe.
+    place.flags.server = None;
+    place.variables = vec![(env::SERVER, "https://rtc.lab.edu"), (env::SIGNALING_WS, "ws://rtc.lab.edu:8080")];
+    assert!(place.error().contains("rtc.lab.edu"), "{}", place.error());
+    place.variables.push((env::INSECURE, "1"));
+    place.server();
+    place.variables.pop();
+    place.flags.insecure = true;
+    place.server();
+}
+
+#[test]
+fn who_is_believed_is_read_from_a_file_that_must_be_there() {
+    let mut place = Place::new();
+    let nowhere = place.folder.path().join("nowhere.pem");
+    place.flags.ca = Some(nowhere.clone());
+    let error = place.load().err().unwrap();
+    assert!(matches!(&error, SettingsError::Ca { path, .. } if *path == nowhere), "{error}");
+    fs::write(&nowhere, "nothing").unwrap();
+    assert!(place.error().starts_with("--ca: ") && place.error().contains("BEGIN CERTIFICATE"), "{}", place.error());
+    place.flags.ca = None;
+    place.project("[default]\nca = \"/no/such/file\"");
+    assert!(place.error().contains(PROJECT_FILE), "{}", place.error());
 }

@@ -52,7 +52,7 @@ impl Address {
             let client = forwarded_for(headers, &config.trusted_proxies);
             return Self { ip: client.unwrap_or(remote), local, is_own: client.is_some() };
         }
-        let forwarded = FORWARDED.iter().any(|name| headers.contains_key(*name));
+        let forwarded = is_forwarded(headers);
         // With a public address somewhere else and no proxy named, there is one that we do not know.
         let unknown_proxy = config.trusted_proxies.is_empty()
             && config.public_url.as_deref().is_some_and(|url| !audience::is_direct(url, local, config));
@@ -63,6 +63,11 @@ impl Address {
     pub(crate) fn own(self) -> Option<IpAddr> {
         self.is_own.then_some(self.ip)
     }
+}
+
+/// Whether a proxy stands between, as far as it says so.
+pub(crate) fn is_forwarded(headers: &HeaderMap) -> bool {
+    FORWARDED.iter().any(|name| headers.contains_key(*name))
 }
 
 /// Whom the nearest trusted proxies call for: the last address that is not one of theirs. `None` if that is no address.

@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::Config;
+use crate::config::{Config, ExtraPort};
 
 /// Endings under which a machine's own name is known in a network without a name server of its own.
 const LOCAL_DOMAINS: [&str; 4] = ["local", "lan", "home.arpa", "internal"];
@@ -23,10 +23,15 @@ pub(crate) fn is_ours(audience: &str, local: Option<IpAddr>, config: &Config) ->
 /// Whether this URL leads to this very server, with no proxy between.
 pub(crate) fn is_direct(url: &str, local: Option<IpAddr>, config: &Config) -> bool {
     let authority = authority(url);
-    let port = authority.rsplit_once(':').map_or(Ok(80), |(_, port)| port.parse());
-    let ours = [config.http.port(), config.ws.port()];
-    url.starts_with("http://")
-        && port.is_ok_and(|port| ours.contains(&port))
+    let (scheme, usual) = if config.tls.is_some() { ("https://", 443) } else { ("http://", 80) };
+    let port = authority.rsplit_once(':').map_or(Ok(usual), |(_, port)| port.parse());
+    let relay = match config.relay {
+        ExtraPort::Needed(port) => Some(port),
+        ExtraPort::Off | ExtraPort::IfFree(_) => None,
+    };
+    let ours = [Some(config.http.port()), Some(config.ws.port()), relay];
+    url.starts_with(scheme)
+        && port.is_ok_and(|port| ours.contains(&Some(port)))
         && is_this_machine(host(authority), local, config)
 }
 
@@ -46,13 +51,13 @@ fn is_name(host: &str, name: &str) -> bool {
 }
 
 /// Host and port of a URL.
-fn authority(url: &str) -> &str {
+pub(crate) fn authority(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().unwrap_or(rest)
 }
 
 /// The host of `host`, `host:port`, `[v6]` or `[v6]:port`.
-fn host(authority: &str) -> &str {
+pub(crate) fn host(authority: &str) -> &str {
     if let Some(rest) = authority.strip_prefix('[') {
         return rest.split(']').next().unwrap_or(rest);
     }

@@ -56,7 +56,9 @@ mod tests {
         message.transaction_id = TransactionId([7; 12]);
         message.typ = typ;
         message.write_header();
-        attributes.iter().for_each(|(typ, value)| message.add(*typ, value));
+        for (typ, value) in attributes {
+            message.add(*typ, value);
+        }
         message
     }
 

@@ -1,7 +1,7 @@
 //! Start, end, and start again.
 
 use serde_json::json;
-use sleap_rtc_server::{Config, Server, ServerError, close_code};
+use sleap_rtc_server::{Config, ExtraPort, Server, ServerError, close_code};
 
 use crate::rig::{Peer, Socket, TestServer};
 
@@ -36,6 +36,7 @@ async fn a_port_that_is_taken_is_an_error_with_its_address() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::new(folder.path().join("data"));
     (config.http, config.ws) = (server.http, server.ws);
+    (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
     let Err(error) = Server::bind(config).await else { panic!("bound twice") };
     assert!(matches!(error, ServerError::Listen { address, .. } if address == server.http), "{error}");
 }
@@ -45,6 +46,7 @@ async fn a_second_server_on_one_folder_is_refused() {
     let server = TestServer::start().await;
     let mut config = Config::new(server.folder.path().join("data"));
     (config.http, config.ws) = ("127.0.0.1:0".parse().unwrap(), "127.0.0.1:0".parse().unwrap());
+    (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
     let Err(error) = Server::bind(config).await else { panic!("two servers on one folder") };
     assert!(error.to_string().contains("in use by another server"), "{error}");
 }

@@ -13,7 +13,7 @@ use sleap_rtc_peer::api::Api;
 use sleap_rtc_peer::env::{Environment, ROOM_ID, ROOM_TOKEN, SERVER};
 use sleap_rtc_peer::home::Home;
 use sleap_rtc_peer::settings::{Flags, Settings};
-use sleap_rtc_server::Server;
+use sleap_rtc_server::{ExtraPort, Server};
 use sleap_rtc_session::ClientTimes;
 use sleap_rtc_wire::RoomId;
 use sleap_rtc_wire::http::CreateRoom;
@@ -59,6 +59,7 @@ impl Lab {
         let mut config = sleap_rtc_server::Config::new(self.folder.path().join("server"));
         config.http = self.address;
         config.ws = SocketAddr::new(self.address.ip(), 0);
+        (config.relay, config.stun) = (ExtraPort::Off, ExtraPort::Off);
         config.room.lost_ms = self.lost_ms;
         let server = Server::bind(config).await.unwrap();
         self.address = server.http_addr;

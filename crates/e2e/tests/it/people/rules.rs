@@ -13,8 +13,9 @@ use crate::house::{House, Program};
 
 /// A server with these rules, and its address.
 fn server(house: &House, rules: &[&str]) -> (Program, String) {
-    let line = ["--json", "server", "--listen", "127.0.0.1", "--http-port", "0", "--ws-port", "0", "--until-eof"];
-    let server = house.desk("admin").start(&[&line[..], rules].concat());
+    let line = ["--json", "server", "--listen", "127.0.0.1", "--until-eof"];
+    let ports = ["--http-port", "0", "--ws-port", "0", "--relay-port", "off", "--stun-port", "off"];
+    let server = house.desk("admin").start(&[&line[..], &ports, rules].concat());
     let http = server.event("listening")["http"].as_str().expect("an address").to_owned();
     (server, http)
 }
