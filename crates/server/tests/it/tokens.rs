@@ -92,6 +92,8 @@ async fn tokens_are_listed_as_asked_and_only_ones_own() {
     assert_eq!(names(&ana, &server, "?sort_by=expires_at&sort_order=asc").await, ["B", "c", "a"], "never is last");
     assert_eq!(names(&ana, &server, "?sort_by=expires_at&sort_order=desc").await, ["a", "c", "B"], "or first");
     assert_eq!(names(&ana, &server, "?sort_by=room_name&sort_order=asc").await[0], "a");
+    let never = listed(&ana, &server, "?sort_by=worker_name&sort_order=asc").await[0].clone();
+    assert_eq!(never.get("expires_at"), None, "a deployed program's list breaks off at a null");
     assert_eq!(names(&ana, &server, &format!("?room_id={annex}")).await, ["a"]);
     assert_eq!(names(&bob, &server, "").await, ["bobs"]);
     for query in ["?sort_by=size", "?sort_order=up", "?active_only=perhaps"] {

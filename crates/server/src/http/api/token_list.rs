@@ -86,14 +86,18 @@ fn compare(by: By, direction: Direction, a: &Row, b: &Row) -> Ordering {
 }
 
 fn entry(Row { token, room, room_name }: &Row, now: Time) -> Value {
-    json!({
+    let mut entry = json!({
         "token_id": token.id(),
         "room_id": room,
         "room_name": room_name,
         "worker_name": token.name,
         "created_at": iso(token.created_at),
-        "expires_at": token.expires_at.map(iso),
         "revoked_at": token.revoked_at.map(iso),
         "is_active": token.is_active(now),
-    })
+    });
+    // Deployed programs end in the middle of their list at one that is `null`.
+    if let Some(at) = token.expires_at {
+        entry["expires_at"] = json!(iso(at));
+    }
+    entry
 }
