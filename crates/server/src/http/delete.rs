@@ -167,7 +167,12 @@ impl Asked<'_> {
 }
 
 async fn delete_peer(app: &App, room: &RoomId, peer: PeerId) -> Result<Json<Deleted>, Fault> {
-    match call(app, room, Call::DeletePeer(peer)).await? {
+    let answer = call(app, room, Call::DeletePeer(peer.clone())).await?;
+    if matches!(answer, Answer::PeerDeleted { .. }) {
+        // A worker that ends closes its connection first, and then asks for this.
+        app.context.channels.worker_is_gone(room, &peer, app.context.now());
+    }
+    match answer {
         Answer::PeerDeleted { room_removed: true } => {
             forget_due(app).await;
             Ok(status("peer deleted successfully. Room status: deleted"))

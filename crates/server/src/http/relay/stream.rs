@@ -148,11 +148,8 @@ impl Stream {
     async fn is_of_the_room(&self) -> bool {
         match self.app.registry.record(&self.room).await {
             Ok(None) => false,
-            Ok(Some(record)) => match belongs(&self.app, &record, &self.person).await {
-                Ok(belongs) => belongs,
-                // Told by the fault itself. Who watches is looked at again in a minute.
-                Err(_) => true,
-            },
+            // A fault is in the log already. Who watches is looked at again in a minute.
+            Ok(Some(record)) => belongs(&self.app, &record, &self.person).await.unwrap_or(true),
             Err(error) => {
                 self.app.context.store_failed("look who watches", &error);
                 true

@@ -46,15 +46,16 @@ pub(crate) async fn list(State(app): State<Arc<App>>, headers: HeaderMap, body: 
 }
 
 #[derive(Deserialize)]
-struct Message {
+struct Said {
     room_id: RoomId,
     peer_id: PeerId,
-    message: Map<String, Value>,
+    #[serde(rename = "message")]
+    frame: Map<String, Value>,
 }
 
-impl Message {
+impl Said {
     fn kind(&self) -> &str {
-        self.message.get("type").and_then(Value::as_str).unwrap_or_default()
+        self.frame.get("type").and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -68,17 +69,17 @@ pub(crate) async fn key(State(app): State<Arc<App>>, headers: HeaderMap, body: B
     hand_on(&app, &headers, body.json()?, &[KEY_EXCHANGE]).await
 }
 
-async fn hand_on(app: &App, headers: &HeaderMap, asked: Message, kinds: &[&str]) -> Result<Json<Value>, Fault> {
+async fn hand_on(app: &App, headers: &HeaderMap, asked: Said, kinds: &[&str]) -> Result<Json<Value>, Fault> {
     member_of(app, headers, &asked.room_id).await?;
     if !kinds.contains(&asked.kind()) {
         let text = format!("message.type must be one of {}", kinds.join(", "));
         return Err(Fault::new(StatusCode::FORBIDDEN, Code::Forbidden, text));
     }
     if asked.kind() == JOB_CANCEL {
-        let job_id = asked.message.get("job_id").and_then(Value::as_str).ok_or_else(job_not_found)?;
+        let job_id = asked.frame.get("job_id").and_then(Value::as_str).ok_or_else(job_not_found)?;
         may_cancel(app, &asked.room_id, &asked.peer_id, job_id)?;
     }
-    forward(app, &asked.room_id, &asked.peer_id, &asked.message.into()).await?;
+    forward(app, &asked.room_id, &asked.peer_id, &asked.frame.into()).await?;
     Ok(sent())
 }
 
