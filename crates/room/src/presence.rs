@@ -227,7 +227,8 @@ impl Room {
         }
         let Some(peer) = self.presence.get(joined) else { return };
         let conn = peer.conn;
-        let status = update.metadata.property("status").and_then(|status| status.as_str()).map(str::to_owned);
+        let says = peer.is_old_worker().then(|| update.metadata.property("status")).flatten();
+        let says = says.and_then(|status| status.as_str()).map(str::to_owned);
         if update.condition.as_ref().is_some_and(|condition| !peer.matches(condition)) {
             return self.refuse(conn, Code::Conflict, "the condition of the update does not hold", request_id);
         }
@@ -244,7 +245,7 @@ impl Room {
             );
         }
         self.put_in_force(joined, merged);
-        if let Some(status) = status {
+        if let Some(status) = says {
             self.heard_status(joined, &status);
         }
         let Some(metadata) = self.presence.get(joined).map(|peer| peer.shown_metadata().clone()) else { return };
