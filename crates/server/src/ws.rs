@@ -11,14 +11,13 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use sleap_rtc_room::not_registered;
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, RoomId, Text, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, Text, ToPeer};
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite;
 
 use crate::allowance::{Allowance, Verdict};
 use crate::app::App;
-use crate::guesses::TOO_MANY;
 use crate::http::{Address, READ_BUFFER};
 use crate::joining::{Knocker, Seat};
 use crate::limits::Limits;
@@ -142,7 +141,7 @@ impl Reader<'_> {
                 Message::Binary(bytes) => bytes,
                 Message::Ping(bytes) | Message::Pong(bytes) => {
                     if self.allowance.take(bytes.len(), self.heard) == Verdict::End {
-                        return Some(End::TooFast);
+                        return self.last_words(End::TooFast).await;
                     }
                     continue;
                 }
@@ -152,7 +151,7 @@ impl Reader<'_> {
                 Verdict::Fine => self.message(bytes).await,
                 Verdict::Warn => Err(self.too_fast()),
                 Verdict::Drop => continue,
-                Verdict::End => return Some(End::TooFast),
+                Verdict::End => return self.last_words(End::TooFast).await,
             };
             if let Err(error) = answer {
                 self.outbox.push(&ToPeer::Error(error));
@@ -188,6 +187,13 @@ impl Reader<'_> {
         ErrorFrame::new(Code::RateLimited, text)
     }
 
+    /// Nothing more is read; what was said to the peer is still written, if it reads.
+    async fn last_words(&self, end: End) -> Option<End> {
+        self.outbox.close(end);
+        tokio::time::sleep(FAREWELL).await;
+        Some(end)
+    }
+
     fn look(&mut self) -> Option<End> {
         if !self.outbox.is_registered() {
             return Some(End::Unregistered);
@@ -221,45 +227,15 @@ impl Reader<'_> {
             (frame, None) => not_registered(&frame).map_or(Ok(()), Err),
         }
     }
-    /// Nobody tries more credentials than an address has a minute.
     async fn register(&mut self, register: Box<Register>) -> Result<(), ErrorFrame> {
-        let (from, address, now) = (self.address.ip, self.address.own(), self.app.context.now());
-        let limited = |text: String| {
+        let (from, address) = (self.address.ip, self.address.own());
+        if !self.app.registrations.allows(from, self.app.context.now()) {
             self.app.context.metrics.rate_limited.add();
-            Err(ErrorFrame::new(Code::RateLimited, text))
-        };
-        if !self.app.registrations.allows(from, now) {
-            return limited(format!(
-                "more than {} registrations a minute from this address",
-                self.limits().registrations
-            ));
+            let text = format!("more than {} registrations a minute from this address", self.limits().registrations);
+            return Err(ErrorFrame::new(Code::RateLimited, text));
         }
-        if !self.app.guesses.may_try(from, now) {
-            return limited(TOO_MANY.to_owned());
-        }
-        let shown = fingerprint(&register);
         let dialled = self.dialled.as_deref();
         let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, from, address, dialled };
-        let taken_in = knocker.register(register, &mut self.seat).await;
-        if taken_in.as_ref().is_err_and(|error| matches!(error.code, Code::AuthFailed | Code::RoomNotFound)) {
-            self.app.guesses.failed(from, Some(&shown), now);
-        }
-        taken_in
+        knocker.register(register, &mut self.seat).await
     }
-}
-
-/// By which a registration is recognised that shows the same credentials once more.
-fn fingerprint(register: &Register) -> [u8; 32] {
-    let Register { room_id, token, api_key, jwt, id_token, .. } = register;
-    let mut hasher = blake3::Hasher::new();
-    for part in [
-        room_id.as_ref().map(RoomId::as_str),
-        token.as_deref(),
-        api_key.as_deref(),
-        jwt.as_deref(),
-        id_token.as_deref(),
-    ] {
-        hasher.update(part.unwrap_or_default().as_bytes()).update(&[0]);
-    }
-    hasher.finalize().into()
 }

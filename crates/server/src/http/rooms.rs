@@ -5,11 +5,11 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use sleap_rtc_access::{Caller, TermsError, chosen_token, may_create_room, may_extend, terms};
+use sleap_rtc_access::{Caller, Person, TermsError, chosen_token, may_create_room, may_extend, terms};
 use sleap_rtc_identity::IdentityError;
 use sleap_rtc_room::{Answer, Call};
 use sleap_rtc_wire::http::{CreateRoom, ExtendRoom, RoomCreated, RoomExtended};
-use sleap_rtc_wire::record::{RoomRecord, Switches};
+use sleap_rtc_wire::record::{MemberRole, RoomRecord, Switches};
 use sleap_rtc_wire::{Code, MemberId, RoomId, Time};
 
 use super::address::Address;
@@ -18,6 +18,7 @@ use super::body::Body;
 use super::fault::Fault;
 use crate::app::App;
 use crate::forgetting::Staying;
+use crate::persons;
 use crate::room_cell::Gone;
 use crate::secret_file::random_hex;
 
@@ -41,6 +42,7 @@ pub(crate) async fn create(
         app.context.metrics.rate_limited.add();
         return Err(Fault::rate_limited());
     }
+    may_own_another(&app, &person).await?;
     // Whoever owns a room is not forgotten, so it must not be while it gets one.
     let stays = Staying::of(&app, &person).await?;
     if stays.is_none() {
@@ -49,6 +51,18 @@ pub(crate) async fn create(
     let made = make(&app, person.member().clone(), &body.json_or_default()?, Chosen::default()).await?;
     app.makers.remember(made.room_id.clone(), address.own());
     Ok(Json(made))
+}
+
+/// Rooms are bounded a person. (Those of anonymous identities, which cost nothing to make, only a minute and address.)
+pub(crate) async fn may_own_another(app: &App, person: &Person) -> Result<(), Fault> {
+    let most = app.context.config.limits.rooms;
+    let theirs = persons::memberships(&*app.context.store, person).await?;
+    let owned = theirs.iter().filter(|one| one.role == MemberRole::Owner).count();
+    if owned < most {
+        return Ok(());
+    }
+    let text = format!("you own {owned} rooms, at most {most} are allowed; delete one first");
+    Err(Fault::new(StatusCode::CONFLICT, Code::TooLarge, text))
 }
 
 /// What the operator may choose; what it does not choose is drawn.

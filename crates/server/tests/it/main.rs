@@ -18,6 +18,7 @@ mod lifetimes;
 mod limits;
 mod listing;
 mod members;
+mod matrix;
 mod original;
 mod race;
 mod relay;

@@ -74,6 +74,18 @@ impl Request {
     }
 }
 
+impl Request {
+    /// The status alone, of an answer whose body may never end.
+    pub(crate) async fn status(self) -> u16 {
+        let mut stream = connect(self.address, self.from).await;
+        let head = format!("{}Content-Length: {}\r\n\r\n", self.head, self.body.len());
+        stream.write_all(&[head.as_bytes(), &self.body].concat()).await.unwrap();
+        let mut line = [0; 12];
+        stream.read_exact(&mut line).await.unwrap();
+        std::str::from_utf8(&line[9..]).unwrap().parse().unwrap()
+    }
+}
+
 impl Reply {
     fn parse(text: &str) -> Self {
         let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("no answer: {text:?}"));

@@ -3,11 +3,12 @@ use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{WebSocketStream, client_async};
 
 use super::http::{HERE, connect};
@@ -44,6 +45,21 @@ impl Socket {
 
     pub(crate) async fn send_text(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    /// Bytes that no library would write.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        self.0.get_mut().write_all(bytes).await.unwrap();
+    }
+
+    /// `Err`: the server has closed.
+    pub(crate) async fn ping(&mut self) -> Result<(), Error> {
+        self.0.send(Message::Ping(Vec::new().into())).await
+    }
+
+    /// `Err`: the server has closed.
+    pub(crate) async fn try_send_text(&mut self, text: &str) -> Result<(), Error> {
+        self.0.send(Message::text(text)).await
     }
 
     /// The next frame, or the reason why there is none. The server's pings want no answer, and get none here.
