@@ -29,4 +29,5 @@ mod signaling;
 mod stun;
 mod tls;
 mod tokens;
+mod sessions;
 mod who_may;
