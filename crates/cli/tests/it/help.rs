@@ -81,7 +81,7 @@ fn the_program() {
 
 #[test]
 fn server() {
-    assert_snapshot!(help(&["server"]), @r#"
+    assert_snapshot!(help(&["server"]), @r"
     Run the server: rooms, and who is free in them. It never sees data
 
     Usage: sleap-rtc server [OPTIONS]
@@ -100,8 +100,8 @@ fn server() {
                                their own address, or off [default: 3478 if it is
                                free]
           --ice-server <URL>   Another server that helps peers to find each other:
-                               stun:HOST:PORT, or @FILE with {"urls": ["turn:…"],
-                               "username": …, "credential": …}; repeatable
+                               stun:HOST:PORT, or @FILE for one with a login (JSON
+                               with urls, username and credential); repeatable
           --data <DIR>         Folder for the database [default: in your data
                                folder]
           --public-url <URL>   How others reach this server, e.g.
@@ -123,7 +123,7 @@ fn server() {
           --grace <TIME>      How long a room without a name, and an anonymous user,
                               outlive their last connection; 0s: not at all
                               [default: 1m]
-    "#);
+    ");
 }
 
 #[test]
