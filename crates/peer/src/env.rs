@@ -17,6 +17,12 @@ pub const ENV: &str = "SLEAP_RTC_ENV";
 pub const DASHBOARD_URL: &str = "SLEAP_DASHBOARD_URL";
 /// The key of an account that the Python program shows. A secret. `doctor` looks whether it is set.
 pub const ACCOUNT_KEY: &str = "SLEAP_RTC_ACCOUNT_KEY";
+/// Who the server is at GitHub, where people log in by it. Read by `server`; the deployed server's variable.
+pub const GITHUB_CLIENT_ID: &str = "GITHUB_CLIENT_ID";
+/// The secret that goes with it. A secret.
+pub const GITHUB_CLIENT_SECRET: &str = "GITHUB_CLIENT_SECRET";
+/// Where GitHub sends browsers back to, if it is not what is registered there.
+pub const GITHUB_REDIRECT_URI: &str = "GITHUB_REDIRECT_URI";
 /// The room, as `room create` printed it.
 pub const ROOM_ID: &str = "SLEAP_RTC_ROOM_ID";
 /// The room's password. A secret.

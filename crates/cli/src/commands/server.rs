@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use serde_json::json;
-use sleap_rtc_server::{Config, Extra, Ports, Server, ServerError, TlsFiles};
+use sleap_rtc_peer::env::{self, Environment};
+use sleap_rtc_server::{Config, Extra, GitHub, Ports, Server, ServerError, TlsFiles};
 use sleap_rtc_store::OpenError;
 
 use crate::args::ServerArgs;
@@ -30,6 +31,7 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     config.stun = args.stun_port.unwrap_or(config.stun);
     config.ice_servers = args.ice_servers;
     config.tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles::new(cert, key));
+    config.github = github(&Environment::of_process())?;
     let is_encrypted = config.tls.is_some();
     let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
     (config.room.grace_ms, config.identity_grace_ms) = (grace_ms, grace_ms);
@@ -67,6 +69,21 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
         .await;
     told.await.map_err(|_| CliError::internal("the server ended by itself"))??;
     Ok(Exit::Ok)
+}
+
+/// Who this server is at GitHub, if the environment says so.
+fn github(environment: &Environment) -> CliResult<Option<GitHub>> {
+    let of = |name| environment.get(name).map(str::to_owned);
+    match (of(env::GITHUB_CLIENT_ID), of(env::GITHUB_CLIENT_SECRET)) {
+        (Some(id), Some(secret)) => {
+            let redirect_uri = of(env::GITHUB_REDIRECT_URI);
+            Ok(Some(GitHub { redirect_uri, ..GitHub::new(id, secret) }))
+        }
+        (None, None) => Ok(None),
+        _ => Err(CliError::new(Exit::Usage, "the server did not start")
+            .cause("only one of GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET is set")
+            .hint("set both, to let people log in by GitHub, or none")),
+    }
 }
 
 /// What is served where.

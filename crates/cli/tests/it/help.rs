@@ -69,6 +69,8 @@ fn the_program() {
       SLEAP_RTC_CA              certificates to believe, instead of this machine's
       SLEAP_RTC_INSECURE        set: talk to servers outside your network without
       encryption
+      GITHUB_CLIENT_ID          with GITHUB_CLIENT_SECRET: `server` lets people log
+      in by GitHub
       SLEAP_RTC_TRAINER         the sleap-nn program that workers run
       SLEAP_RTC_PYTHON          the Python that `trainer install` takes
       SLEAP_RTC_HOME            folder of settings and keys [default: ~/.sleap-rtc]

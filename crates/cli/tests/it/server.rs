@@ -1,8 +1,11 @@
 //! What `server` prints when it is up.
 
+use insta::assert_snapshot;
 use serde_json::json;
 use sleap_rtc_cli::commands::server::Serving;
 use sleap_rtc_server::Extra;
+
+use crate::sandbox::Sandbox;
 
 fn serving(http: &str, public_url: Option<&str>) -> Serving {
     Serving {
@@ -52,4 +55,17 @@ fn every_port_is_named_with_what_speaks_there() {
     });
     assert_eq!(served.event(), expected);
     assert!(served.lines().join("\n").contains("STUN       UDP port 3478"));
+}
+
+#[test]
+fn half_a_name_at_github() {
+    let mut sandbox = Sandbox::new();
+    sandbox.set("GITHUB_CLIENT_ID", "Iv1.0a1b");
+    assert_snapshot!(sandbox.told(&["server", "--listen", "127.0.0.1", "--http-port", "0", "--ws-port", "0"]), @r"
+    exit 2
+    ---
+    error: the server did not start
+    cause: only one of GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET is set
+    hint: set both, to let people log in by GitHub, or none
+    ");
 }
