@@ -102,13 +102,6 @@ impl InUse {
         let uses = tables.by_room.get(room).into_iter().flatten().filter_map(|id| tables.uses.get(id));
         uses.filter_map(|one| Some((one.conn, one.key?))).collect()
     }
-
-    /// The connections that came in by this key.
-    pub(crate) fn conns_of(&self, key: KeyHash) -> Vec<(RoomId, ConnId)> {
-        let tables = self.tables();
-        let ids = tables.by_key.range((key, 0)..=(key, u64::MAX)).map(|(_, id)| id);
-        ids.filter_map(|id| tables.uses.get(id)).filter_map(|one| Some((one.room.clone()?, one.conn))).collect()
-    }
 }
 
 impl Tables {

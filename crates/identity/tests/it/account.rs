@@ -32,7 +32,8 @@ async fn an_accounts_token_is_good_for_a_week() {
 #[tokio::test]
 async fn its_claims_are_those_that_deployed_programs_read() {
     let token = rig().identity.sign_in_account(&ana(), NOW).await.unwrap().id_token;
-    let claims: Value = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
+    let claims: Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
     assert_eq!((&claims["sub"], &claims["username"]), (&"u_1".into(), &"ana".into()));
     assert_eq!((&claims["iss"], &claims["aud"]), (&"sleap-rtc".into(), &"sleap-rtc".into()));
     let (iat, exp) = (claims["iat"].as_u64().unwrap(), claims["exp"].as_u64().unwrap());

@@ -1,4 +1,4 @@
-//! Any origin may call: a dashboard is served from elsewhere, and nothing here relies on cookies.
+//! Any origin may call: a dashboard is served from elsewhere, and nothing but the login's page relies on cookies or on who sees it.
 
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
@@ -11,8 +11,14 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, PATCH, DE
 /// How long a browser may keep the answer to a pre-flight, seconds.
 const KEPT: HeaderValue = HeaderValue::from_static("600");
 
+/// The page on which a computer is let in, and what belongs to it: for nobody but its own browser.
+const OWN_PAGE: &str = "/login";
+
 /// Answers pre-flights, and lets browsers read every other answer.
 pub(crate) async fn any_origin(request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with(OWN_PAGE) {
+        return next.run(request).await;
+    }
     let headers = request.headers();
     let origin = headers.get(header::ORIGIN).cloned();
     let asks = request.method() == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);

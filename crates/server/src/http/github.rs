@@ -58,7 +58,7 @@ pub(super) async fn account_of(
     code: String,
     redirect_uri: Option<String>,
 ) -> Result<(AccountRecord, Option<ApiKey>), Fault> {
-    let user = app.github.user(github, code, redirect_uri).await.map_err(not_named)?;
+    let user = app.github.user(github, code, redirect_uri).await.map_err(|error| not_named(&error))?;
     // Digits are always a valid member id.
     let member = MemberId::new(&user.id.to_string()).map_err(|_| Fault::internal())?;
     let _alone = app.accounts.lock().await;
@@ -97,8 +97,8 @@ async fn made(app: &App, member: MemberId, user: GitHubUser) -> Result<(AccountR
 }
 
 /// Never 401: a browser would be logged out, and a program throws its key away.
-fn not_named(error: GitHubError) -> Fault {
-    let (status, code) = match &error {
+fn not_named(error: &GitHubError) -> Fault {
+    let (status, code) = match error {
         GitHubError::Refused(_) | GitHubError::NoToken | GitHubError::NoUser => {
             (StatusCode::BAD_REQUEST, Code::AuthFailed)
         }

@@ -288,3 +288,47 @@ async fn each_fault_of_the_identity_port_has_its_status() {
     assert_eq!(expired.error(), (401, "AUTH_FAILED".to_owned()));
     assert!(expired.body.contains("Token verification failed: token has expired"));
 }
+
+/// On 401 the deployed command line throws the account's key away.
+#[tokio::test]
+async fn hazard_10_a_good_key_is_never_answered_with_401_while_the_store_is_gone() {
+    let (server, cut) = cuttable().await;
+    let ana = Account::new(&server, "ana").await;
+    let (key, id_token) = (ana.key(&server).await, ana.computer.sign_in(&server).await);
+    let room = ana.room(&server, "lab").await;
+    let (worker, _) = ana.worker_token(&server, &room, "gpu1").await;
+    cut.store(true, Ordering::SeqCst);
+    for credential in [&key, &ana.token, &id_token, &worker] {
+        for (method, path) in [
+            ("GET", "/api/auth/account-keys"),
+            ("POST", "/api/auth/account-keys"),
+            ("DELETE", "/api/auth/account-keys/key_0123456789abcdef"),
+            ("GET", "/api/auth/public-keys"),
+            ("GET", "/api/auth/account"),
+            ("POST", "/api/auth/key-login"),
+            ("POST", "/api/auth/device"),
+            ("POST", "/api/auth/cli/allow"),
+            ("GET", "/rooms"),
+            ("POST", "/create-room"),
+        ] {
+            let reply = Request::new(server.http, method, path).bearer(credential).json(&json!({})).send().await;
+            assert_eq!(reply.error(), (503, UNAVAILABLE.to_owned()), "{method} {path}");
+        }
+    }
+    let mut socket = Socket::open(server.ws, "/").await;
+    for (shown, text) in [
+        (json!({"api_key": key, "room_id": room}), "Account key lookup failed"),
+        (json!({"api_key": worker}), "API key validation failed"),
+        (json!({"jwt": ana.token, "room_id": room}), "JWT validation failed"),
+    ] {
+        let mut frame = json!({"type": "register", "role": "worker", "peer_id": "gpu1"});
+        frame.as_object_mut().unwrap().extend(shown.as_object().unwrap().clone());
+        socket.send(frame).await;
+        assert_eq!(socket.error().await, (UNAVAILABLE.to_owned(), text.to_owned()));
+    }
+    cut.store(false, Ordering::SeqCst);
+    // The same credentials are good again, and nobody was counted as guessing.
+    assert_eq!(server.get("/api/auth/account").bearer(&key).send().await.status, 200);
+    socket.send(json!({"type": "register", "role": "worker", "api_key": worker, "peer_id": "gpu1"})).await;
+    socket.expect("registered_auth").await;
+}

@@ -1,0 +1,111 @@
+//! Accounts: a name for a person and its computers.
+
+use serde_json::json;
+
+use crate::rig::{Account, Installation, TestServer, text};
+
+#[tokio::test]
+async fn a_computer_makes_an_account_and_is_signed_in_by_its_key_from_then_on() {
+    let server = TestServer::start().await;
+    let computer = Installation::new();
+    let id_token = computer.sign_in(&server).await;
+    let none = server.post("/api/auth/key-login").bearer(&id_token).send().await;
+    assert_eq!(none.error(), (404, "NOT_FOUND".to_owned()));
+    let body = json!({"username": "ana", "device_name": "laptop"});
+    let made = server.post("/api/auth/account").bearer(&id_token).json(&body).send().await.json();
+    let user = &made["user"];
+    assert_eq!((&user["username"], &user["id"]), (&json!("ana"), &user["user_id"]));
+    assert!(
+        text(&user["id"]).starts_with("u_") && text(&user["id"]).len() == 18 && made.get("account_key").is_none(),
+        "{made}"
+    );
+    let again = server.post("/api/auth/key-login").bearer(&computer.sign_in(&server).await).send().await.json();
+    assert_eq!(again["user"], *user);
+    let account = server.get("/api/auth/account").bearer(&text(&again["token"])).send().await.json();
+    let device = &account["devices"][0];
+    assert_eq!((&device["device_name"], &device["proven"]), (&json!("laptop"), &json!(true)));
+    assert_eq!(device["public_key"], json!(computer.key()));
+    // It has one account.
+    let second = server.post("/api/auth/account").bearer(&id_token).json(&json!({"username": "eve"})).send().await;
+    assert_eq!(second.error(), (409, "CONFLICT".to_owned()));
+}
+
+#[tokio::test]
+async fn a_name_is_taken_in_whatever_case_and_must_be_a_word() {
+    let server = TestServer::start().await;
+    Account::new(&server, "Ana").await;
+    let make = async |name: &str| {
+        let id_token = Installation::new().sign_in(&server).await;
+        server.post("/api/auth/account").bearer(&id_token).json(&json!({"username": name})).send().await
+    };
+    assert_eq!(make("aNA").await.error(), (409, "CONFLICT".to_owned()));
+    for name in ["", "a b", "<b>", "..", &"a".repeat(40)] {
+        assert_eq!(make(name).await.error(), (422, "INVALID_MESSAGE".to_owned()), "{name}");
+    }
+}
+
+#[tokio::test]
+async fn another_computer_is_attached_by_showing_its_key() {
+    let server = TestServer::start().await;
+    let (ana, second) = (Account::new(&server, "ana").await, Installation::new());
+    let room = ana.room(&server, "pool").await;
+    let id_token = second.sign_in(&server).await;
+    assert_eq!(server.get(&format!("/rooms/{room}")).bearer(&id_token).send().await.status, 403);
+    let body = json!({"id_token": id_token, "device_name": "desk"});
+    let device = ana.post(&server, "/api/auth/device", &body).await.json();
+    assert_eq!((&device["proven"], &device["public_key"]), (&json!(true), &json!(second.key())));
+    // What belongs to one of them belongs to the person.
+    assert_eq!(server.get(&format!("/rooms/{room}")).bearer(&id_token).send().await.status, 200);
+    let theirs = server.post("/create-room").bearer(&id_token).json(&json!({"name": "desk"})).send().await.json();
+    for credential in [ana.token.clone(), ana.computer.sign_in(&server).await] {
+        let rooms = server.get("/rooms").bearer(&credential).send().await;
+        assert!(rooms.body.contains(&room) && rooms.body.contains(&text(&theirs["room_id"])), "{rooms:?}");
+    }
+    // Only who has the key can show it, and only the key of a computer can be attached.
+    for shown in [&ana.token, &server.anonymous().await.id_token] {
+        let body = json!({"id_token": shown, "device_name": "x"});
+        assert_eq!(ana.post(&server, "/api/auth/device", &body).await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn an_accounts_own_token_makes_no_accounts_and_does_not_renew_itself() {
+    let server = TestServer::start().await;
+    let ana = Account::new(&server, "ana").await;
+    let anonymous = server.anonymous().await.id_token;
+    for credential in [&ana.token, &ana.key(&server).await, &anonymous] {
+        let made = server.post("/api/auth/account").bearer(credential).json(&json!({"username": "eve"})).send().await;
+        assert_eq!(made.error(), (403, "FORBIDDEN".to_owned()));
+        assert_eq!(server.post("/api/auth/key-login").bearer(credential).send().await.status, 403);
+    }
+}
+
+#[tokio::test]
+async fn accounts_of_one_address_are_limited() {
+    let server = TestServer::with(|config| config.rates.accounts = 1).await;
+    Account::new(&server, "ana").await;
+    let id_token = Installation::new().sign_in(&server).await;
+    let second = server.post("/api/auth/account").bearer(&id_token).json(&json!({"username": "bob"})).send().await;
+    assert_eq!(second.error(), (429, "RATE_LIMITED".to_owned()));
+}
+
+#[tokio::test]
+async fn the_operator_makes_an_account_for_somebody_else_and_lists_all() {
+    let server = TestServer::start().await;
+    let ana = Account::new(&server, "ana").await;
+    let operator = server.admin_secret();
+    let made = server.post("/admin/accounts").bearer(&operator).json(&json!({"username": "bob"})).send().await.json();
+    let key = text(&made["account_key"]);
+    let account = server.get("/api/auth/account").bearer(&key).send().await.json();
+    assert_eq!((&account["user"]["username"], &account["devices"]), (&json!("bob"), &json!([])));
+    let listed = server.get("/admin/accounts").bearer(&operator).send().await;
+    let names: Vec<_> =
+        listed.json()["accounts"].as_array().unwrap().iter().map(|one| text(&one["user"]["username"])).collect();
+    assert!(names.len() == 2 && names.contains(&"ana".to_owned()) && names.contains(&"bob".to_owned()));
+    assert!(!listed.body.contains(&key));
+    for credential in [&ana.token, &key] {
+        assert_eq!(server.get("/admin/accounts").bearer(credential).send().await.status, 401);
+        let made = server.post("/admin/accounts").bearer(credential).json(&json!({"username": "eve"})).send().await;
+        assert_eq!(made.status, 401);
+    }
+}
