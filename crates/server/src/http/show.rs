@@ -96,7 +96,7 @@ fn info(app: &App, stored: RoomRecord, role: Option<MemberRole>, now: Time) -> O
         expires_at: record.expires_at.map(Time::unix_seconds),
         ttl: record.ttl_ms.map(|ms| ms / 1000),
         peers: stats.peers,
-        taken: stats.leased + stats.used + stats.away,
+        taken: stats.leased + stats.used + stats.away + stats.occupied,
         waiting: stats.waiting,
     })
 }
