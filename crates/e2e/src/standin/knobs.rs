@@ -17,6 +17,7 @@ const PREFIX: &str = "STANDIN_";
 /// | `STANDIN_IMPORT_MS` | silence before the first word (50) |
 /// | `STANDIN_SLOW_MS` | time a batch (1) |
 /// | `STANDIN_EVALUATE_MS` | time of the evaluation (20) |
+/// | `STANDIN_TRACK_MS` | time that `track` takes (50) |
 /// | `STANDIN_FAIL_AFTER_EPOCHS` | so many epochs, then `STANDIN_ERROR` and exit `STANDIN_EXIT` (1); 0: in set-up |
 /// | `STANDIN_ERROR` | the last line of standard error then |
 /// | `STANDIN_CRASH_AFTER_EPOCHS` | so many epochs, then an abort (signal 6) |

@@ -11,6 +11,7 @@ mod messages;
 mod overrides;
 mod say;
 mod settings;
+mod track;
 mod train;
 
 use std::fs;
@@ -46,6 +47,7 @@ pub async fn main(args: Vec<String>) -> ExitCode {
             return ExitCode::SUCCESS;
         }
         Some("train") => train::train(&args[1..], &knobs).await,
+        Some("track") => track::track(&args[1..], &knobs).await,
         Some("config") => auto::config(&args[1..], &knobs),
         _ => {
             err("Usage: sleap-nn [OPTIONS] COMMAND [ARGS]...");

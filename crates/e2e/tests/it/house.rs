@@ -41,6 +41,7 @@ pub(crate) struct House {
 struct Address {
     http: String,
     ws: String,
+    stun: String,
 }
 
 impl House {
@@ -71,7 +72,7 @@ impl House {
     }
 
     fn first_server(&mut self) {
-        self.start_server("0", "0");
+        self.start_server(["0", "0", "0"]);
         self.set("SLEAP_RTC_SERVER", &self.address.http.clone());
     }
 
@@ -90,7 +91,7 @@ impl House {
         room
     }
 
-    fn start_server(&mut self, http: &str, ws: &str) {
+    fn start_server(&mut self, [http, ws, stun]: [&str; 3]) {
         let data = self.path().join("server").display().to_string();
         let arguments = [
             "--json",
@@ -101,6 +102,10 @@ impl House {
             http,
             "--ws-port",
             ws,
+            "--relay-port",
+            "off",
+            "--stun-port",
+            stun,
             "--data",
             &data,
             "--until-eof",
@@ -108,7 +113,7 @@ impl House {
         let server = self.desk("admin").start(&arguments);
         let listening = server.event("listening");
         let text = |name: &str| listening[name].as_str().expect("an address").to_owned();
-        self.address = Address { http: text("http"), ws: text("ws") };
+        self.address = Address { http: text("http"), ws: text("ws"), stun: text("stun") };
         self.server = Some(server);
     }
 
@@ -127,8 +132,8 @@ impl House {
     /// Starts it again, on the same ports and data.
     pub(crate) fn restart_server(&mut self) {
         let port = |url: &str| url.rsplit(':').next().expect("a port").to_owned();
-        let (http, ws) = (port(&self.address.http), port(&self.address.ws));
-        self.start_server(&http, &ws);
+        let [http, ws, stun] = [&self.address.http, &self.address.ws, &self.address.stun].map(|address| port(address));
+        self.start_server([&http, &ws, &stun]);
     }
 
     /// The server's HTTP address.
@@ -139,6 +144,11 @@ impl House {
     /// The server's WebSocket address.
     pub(crate) fn ws(&self) -> &str {
         &self.address.ws
+    }
+
+    /// The server's STUN responder.
+    pub(crate) fn stun(&self) -> &str {
+        &self.address.stun
     }
 
     /// What every desk that comes later has in its environment.

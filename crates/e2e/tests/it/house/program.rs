@@ -1,6 +1,6 @@
 //! A process of the program, what it says, and how it ends.
 
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -111,6 +111,12 @@ impl Program {
     pub(crate) fn kill(mut self) {
         self.signal(Signal::KILL);
         self.child.wait().expect("it ends");
+    }
+
+    /// Writes a line to its input.
+    pub(crate) fn tell(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("an open input");
+        writeln!(stdin, "{line}").and_then(|()| stdin.flush()).expect("it reads");
     }
 
     /// Closes its input, which ends a program with `--until-eof`.

@@ -1,0 +1,28 @@
+//! Workers that have nothing to do.
+
+use std::time::{Duration, Instant};
+
+use super::finding::status;
+use super::steps::at_length;
+use super::{Lab, step};
+use crate::house::until;
+
+/// A Python worker that hears no `ping` of the server for 90 s drops its link. It looks every 30 s.
+#[test]
+fn hazard_01_an_idle_worker_hears_the_servers_pings_and_keeps_its_link() {
+    let Some(lab) = Lab::open() else { return };
+    let ada = lab.member("ada");
+    let worker = lab.worker(&ada);
+    let pings = || worker.screen.text().matches("Received signaling server ping").count();
+    if at_length() {
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_mins(10) {
+            std::thread::sleep(Duration::from_secs(5));
+            assert!(worker.has_never_dropped_its_link(), "after {:?}", start.elapsed());
+        }
+        println!("{} pings in ten minutes, and no link was dropped", pings());
+    }
+    step("idle", || until("it was pinged", || (pings() > 0).then_some(())));
+    assert!(worker.has_never_dropped_its_link());
+    assert_eq!(status(&ada, &worker.id), "available");
+}

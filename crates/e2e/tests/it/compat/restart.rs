@@ -1,0 +1,45 @@
+//! The server's machine loses power and comes back, with the same data on the same ports.
+
+use std::time::Instant;
+
+use super::finding::status;
+use super::jobs::{the_ports, train};
+use super::{Lab, step};
+use crate::house::until;
+
+#[test]
+fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
+    let Some(mut lab) = Lab::open() else { return };
+    let ada = lab.member("ada");
+    let worker = lab.worker(&ada);
+    lab.house.kill_server();
+    lab.house.restart_server();
+    let back = Instant::now();
+    step("reconnect after a restart of the server", || worker.screen.shows("reconnected!"));
+    println!("the worker is back {:.2} s after the server", back.elapsed().as_secs_f64());
+    until("it is free", || (status(&ada, &worker.id) == "available").then_some(()));
+    let _ports = the_ports();
+    let told = train("run_training after a restart", &ada, &worker);
+    assert_eq!(told.event("result")["success"], true);
+}
+
+/// A worker that registers anew says `available`, whomever it serves.
+#[test]
+fn hazard_01_a_worker_that_registers_anew_while_it_serves_a_client_is_not_shown_as_free() {
+    let Some(mut lab) = Lab::open() else { return };
+    let ada = lab.member("ada");
+    let worker = lab.worker(&ada);
+    let mut hold = ada.home.start("hold.py", &[&ada.room, &worker.id]);
+    hold.event("open");
+    lab.house.kill_server();
+    lab.house.restart_server();
+    worker.screen.shows("reconnected!");
+    step("taken after a restart of the server", || {
+        until("it is back", || Some(status(&ada, &worker.id)).filter(|status| status != "gone"));
+        assert_ne!(status(&ada, &worker.id), "available", "its client is still there");
+    });
+    hold.close_input();
+    hold.until("it was there all the time", |event| event["event"] == "held");
+    drop(hold);
+    step("free after the client has left", || until("it is free", || (status(&ada, &worker.id) == "available").then_some(())));
+}
