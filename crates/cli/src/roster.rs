@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use sleap_rtc_client::name_of;
+use sleap_rtc_client::{is_of_python, name_of};
 use sleap_rtc_session::pool_client::Found;
 use sleap_rtc_wire::Metadata;
 use sleap_rtc_wire::signal::{AbsentPeer, PeerEntry};
@@ -60,6 +60,7 @@ pub fn to_json(peer: &PeerEntry) -> Value {
         "gpu_memory_mb": known("gpu_memory_mb"),
         "tags": peer.metadata.tags().collect::<Vec<_>>(),
         "connected_at": peer.connected_at,
+        "is_of_python": is_of_python(&peer.metadata),
         "was_silent_ms": peer.was_silent_ms,
     })
 }
@@ -88,7 +89,12 @@ fn silent(worker: &AbsentPeer, now: u64) -> Duration {
 
 fn row(peer: &PeerEntry, now: u64) -> [String; 4] {
     let device = if peer.role == "worker" { slot(&peer.metadata) } else { String::new() };
-    [clean(name(peer)).into_owned(), clean(&peer.role).into_owned(), device, state(peer, now)]
+    let mut role = clean(&peer.role).into_owned();
+    if is_of_python(&peer.metadata) {
+        // Which only the Python package's own clients can use.
+        role.push_str(" (Python)");
+    }
+    [clean(name(peer)).into_owned(), role, device, state(peer, now)]
 }
 
 fn absent_row(worker: &AbsentPeer, now: u64) -> [String; 4] {

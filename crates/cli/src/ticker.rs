@@ -24,27 +24,20 @@ pub struct Ticker {
 impl Ticker {
     /// Starts to wait for `what`, a line such as `installing sleap-nn`.
     pub fn new(printer: Printer, what: impl Into<String>) -> Self {
-        let now = Instant::now();
-        let mut ticker = Self {
-            printer,
-            what: what.into(),
-            detail: String::new(),
-            since: now,
-            limit: None,
-            said: now,
-            drawn: false,
-        };
-        if !printer.terminal() {
-            printer.note(&format!("{} …", ticker.what));
-        }
-        ticker.tick();
-        ticker
+        Self::start(printer, what.into(), None)
     }
 
     /// The same for a wait that ends by itself: it says how much is left.
     pub fn until(printer: Printer, what: impl Into<String>, limit: Duration) -> Self {
-        let mut ticker = Self::new(printer, what);
-        ticker.limit = Some(limit);
+        Self::start(printer, what.into(), Some(limit))
+    }
+
+    fn start(printer: Printer, what: String, limit: Option<Duration>) -> Self {
+        let now = Instant::now();
+        let mut ticker = Self { printer, what, detail: String::new(), since: now, limit, said: now, drawn: false };
+        if !printer.terminal() {
+            printer.note(&format!("{} …", ticker.what));
+        }
         ticker.tick();
         ticker
     }

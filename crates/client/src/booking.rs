@@ -248,13 +248,21 @@ impl News {
 /// What is there where nothing matches: `2 workers are there; the largest GPU is that of gpu-box, 8188 MB`. If none of them has
 /// one of the `tags` that were asked for, that is said instead.
 fn there(workers: &[PeerEntry], tags: &[String]) -> Option<String> {
-    let memory = |entry: &PeerEntry| entry.metadata.property("gpu_memory_mb").and_then(Value::as_u64).unwrap_or(0);
+    let (pythons, workers): (Vec<&PeerEntry>, Vec<&PeerEntry>) =
+        workers.iter().partition(|entry| is_of_python(&entry.metadata));
+    if workers.is_empty() && !pythons.is_empty() {
+        return Some(match pythons.len() {
+            1 => "the only worker there is of the Python package, which only its own clients can use".to_owned(),
+            n => format!("all {n} workers there are of the Python package, which only its own clients can use"),
+        });
+    }
+    let memory = |entry: &&PeerEntry| entry.metadata.property("gpu_memory_mb").and_then(Value::as_u64).unwrap_or(0);
     let largest = workers.iter().max_by_key(|entry| memory(entry))?;
     let count = match workers.len() {
         1 => "1 worker is there".to_owned(),
         n => format!("{n} workers are there"),
     };
-    let tagged = |entry: &PeerEntry| entry.metadata.tags().any(|tag| tags.iter().any(|wanted| wanted == tag));
+    let tagged = |entry: &&PeerEntry| entry.metadata.tags().any(|tag| tags.iter().any(|wanted| wanted == tag));
     if !tags.is_empty() && !workers.iter().any(tagged) {
         return Some(format!("{count}, none with the tag {}", tags.join(" or ")));
     }
@@ -262,6 +270,11 @@ fn there(workers: &[PeerEntry], tags: &[String]) -> Option<String> {
         0 => format!("{count}, without a GPU"),
         mb => format!("{count}; the largest GPU is that of {}, {mb} MB", name_of(&largest.metadata, &largest.peer_id)),
     })
+}
+
+/// Whether a worker is one of the Python package: it tells its own version of SLEAP, and not which of our workers it is.
+pub fn is_of_python(metadata: &Metadata) -> bool {
+    metadata.property("worker_version").is_none() && metadata.property("sleap_version").is_some()
 }
 
 /// How people call a worker: the name that it was given, else its machine's, else its id.
@@ -281,4 +294,28 @@ pub(crate) fn silent_ms(worker: &AbsentPeer, now: Time) -> u64 {
 /// Every worker.
 pub(crate) fn workers() -> Filters {
     Filters::parse(json!({"role": "worker"})).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn worker(properties: Value) -> PeerEntry {
+        let entry =
+            json!({"peer_id": "w", "role": "worker", "metadata": {"properties": properties}, "connected_at": 0.0});
+        serde_json::from_value(entry).unwrap()
+    }
+
+    #[test]
+    fn a_worker_of_the_python_package_is_no_worker_for_us() {
+        let python = || worker(json!({"sleap_version": "1.4", "gpu_memory_mb": 24_000}));
+        let ours = worker(json!({"worker_version": "0.1.0", "gpu_memory_mb": 8_188, "worker_name": "gpu1"}));
+        assert!(there(&[python()], &[]).unwrap().contains("the only worker there is of the Python package"));
+        assert!(
+            there(&[python(), python()], &[]).unwrap().starts_with("all 2 workers there are of the Python package")
+        );
+        let words = there(&[python(), ours], &[]).unwrap();
+        assert_eq!(words, "1 worker is there; the largest GPU is that of gpu1, 8188 MB");
+        assert_eq!(there(&[], &[]), None);
+    }
 }

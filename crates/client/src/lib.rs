@@ -38,7 +38,7 @@ mod tries;
 mod watch;
 
 pub use attach::attach;
-pub use booking::name_of;
+pub use booking::{is_of_python, name_of};
 pub use command::{CommandOutcome, command};
 pub use config::Config;
 pub use controls::Controls;

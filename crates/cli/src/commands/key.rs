@@ -39,12 +39,16 @@ pub(super) async fn list(args: KeyListArgs, printer: Printer) -> CliResult<Exit>
     let keys = person.api.account_keys(&person.token).await;
     let keys = keys.map_err(|error| person.context.api_error("cannot list the keys", &error))?;
     if printer.json() {
-        keys.iter().for_each(|key| printer.event(&accounts::key_json(key)));
+        for key in &keys {
+            printer.event(&accounts::key_json(key));
+        }
     } else if keys.is_empty() {
         printer
             .note(&format!("{} has no key. Make one: sleap-rtc key create --name NAME", clean(&person.user.username)));
     } else {
-        accounts::key_table(&keys).iter().for_each(|line| printer.result(line));
+        for line in accounts::key_table(&keys) {
+            printer.result(&line);
+        }
     }
     Ok(Exit::Ok)
 }

@@ -39,6 +39,8 @@ pub(super) async fn run(args: LoginArgs, printer: Printer) -> CliResult<Exit> {
 }
 
 async fn log_in(dial: Dial, printer: Printer) -> CliResult<Exit> {
+    // From the very start, so that it is heard whenever it comes.
+    let ending = tokio::spawn(lifecycle::ending(false));
     let context = Context::of_server(dial)?;
     let api = context.api();
     let id_token = context.sign_in(&api).await?.id_token;
@@ -56,7 +58,10 @@ async fn log_in(dial: Dial, printer: Printer) -> CliResult<Exit> {
     let waiting = wait(&context, &api, &state, printer);
     let ended = tokio::select! {
         allowed = waiting => Some(allowed?),
-        told = lifecycle::ending(false) => told.map(|_| None)?,
+        told = ending => {
+            told.map_err(|error| CliError::internal("waiting failed").because(&error))??;
+            None
+        }
     };
     let Some((token, user)) = ended else {
         printer.note("Not logged in: ended before anybody allowed it");
@@ -147,7 +152,8 @@ async fn allow(dial: Dial, code: &str, yes: bool, printer: Printer) -> CliResult
     let asking = person.api.asking(&person.token, code).await.map_err(|error| failed(&error))?;
     let who = who(&asking);
     let name = clean(&person.user.username);
-    if !yes && printer.ask(&format!("{who}\nLet it in as {name}?")) == Some(false) {
+    let answer = if yes { None } else { printer.ask(&format!("{who}\nLet it in as {name}?")) };
+    if answer == Some(false) {
         return Err(CliError::new(Exit::Usage, format!("the login {code} is not allowed")).cause("you said no"));
     }
     person.api.allow_login(&person.token, code).await.map_err(|error| failed(&error))?;
@@ -160,7 +166,9 @@ async fn allow(dial: Dial, code: &str, yes: bool, printer: Printer) -> CliResult
             "user": user_json(&person.user),
         }));
     } else {
-        printer.note(&who);
+        if answer.is_none() {
+            printer.note(&who);
+        }
         printer.result(&format!("It is let in as {name}"));
     }
     Ok(Exit::Ok)

@@ -75,9 +75,13 @@ pub(super) async fn list(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
     let room = named_or_set(args.room, &caller.context)?;
     let members = members(&caller, &room).await?;
     if printer.json() {
-        members.iter().for_each(|member| printer.event(&accounts::member_json(member)));
+        for member in &members {
+            printer.event(&accounts::member_json(member));
+        }
     } else {
-        accounts::member_table(&members).iter().for_each(|line| printer.result(line));
+        for line in accounts::member_table(&members) {
+            printer.result(&line);
+        }
     }
     Ok(Exit::Ok)
 }

@@ -1,6 +1,6 @@
 //! `sleap-rtc status`.
 
-use sleap_rtc_client::{status, workers};
+use sleap_rtc_client::{is_of_python, status, workers};
 use sleap_rtc_session::pool_client::Found;
 
 use crate::args::StatusArgs;
@@ -46,6 +46,7 @@ pub(crate) async fn look(context: &Context) -> CliResult<Found> {
 /// The workers that could take a job now.
 async fn free(context: &Context) -> CliResult<Found> {
     context.room()?;
-    let peers = workers(&context.client(), None).await.map_err(|error| client_error(&error))?;
+    let mut peers = workers(&context.client(), None).await.map_err(|error| client_error(&error))?;
+    peers.retain(|peer| !is_of_python(&peer.metadata));
     Ok(Found { total: peers.len(), peers, absent: Vec::new() })
 }

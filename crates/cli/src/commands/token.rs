@@ -47,11 +47,15 @@ pub(super) async fn list(args: TokenListArgs, printer: Printer) -> CliResult<Exi
     let tokens = caller.api.worker_tokens(&caller.bearer, args.room.as_ref()).await;
     let tokens = tokens.map_err(|error| caller.context.api_error("cannot list the tokens", &error))?;
     if printer.json() {
-        tokens.iter().for_each(|token| printer.event(&accounts::token_json(token)));
+        for token in &tokens {
+            printer.event(&accounts::token_json(token));
+        }
     } else if tokens.is_empty() {
         printer.note("There is no token. Make one: sleap-rtc token create --room ROOM --name WORKER");
     } else {
-        accounts::token_table(&tokens).iter().for_each(|line| printer.result(line));
+        for line in accounts::token_table(&tokens) {
+            printer.result(&line);
+        }
     }
     Ok(Exit::Ok)
 }

@@ -22,7 +22,7 @@ pub(super) enum Unmade {
     /// The next try may do.
     Again(String),
     /// The claim was given back, or the server is given up: no further try can do.
-    Never(Failure),
+    Never(Box<Failure>),
     /// The room has not heard of the worker for so long, ms, that it calls it lost.
     Lost(u64),
 }
@@ -30,8 +30,8 @@ pub(super) enum Unmade {
 impl Unmade {
     fn by(failure: Failure, claim_is_gone: bool) -> Self {
         match failure {
-            Failure::GivenUp(_) | Failure::Left => Self::Never(failure),
-            failure if claim_is_gone => Self::Never(failure),
+            Failure::GivenUp(_) | Failure::Left => Self::Never(Box::new(failure)),
+            failure if claim_is_gone => Self::Never(Box::new(failure)),
             failure => Self::Again(failure.to_string()),
         }
     }

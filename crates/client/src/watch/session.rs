@@ -170,7 +170,7 @@ impl<'a, 'b> Session<'a, 'b> {
             Err(Unmade::Lost(for_ms)) => return self.give(ClientInput::WorkerLost { for_ms }),
             Err(Unmade::Never(failure)) => {
                 let worker = self.watch.job.file.worker_name();
-                self.outcome = Some(Err(self.watch.member.failed(failure, Some(worker))));
+                self.outcome = Some(Err(self.watch.member.failed(*failure, Some(worker))));
                 return;
             }
         };

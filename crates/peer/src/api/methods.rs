@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use super::{Api, ApiError, with_bearer};
 
 impl Api {
-    /// DELETEs, reads a JSON answer.
+    /// Sends a DELETE, reads a JSON answer.
     pub async fn delete<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
@@ -17,7 +17,7 @@ impl Api {
         self.call(url, move || with_bearer(agent.delete(&to), bearer).call()).await
     }
 
-    /// PATCHes with a JSON body, reads a JSON answer.
+    /// Sends a PATCH with a JSON body, reads a JSON answer.
     pub async fn patch<T: DeserializeOwned + Send + 'static>(
         &self,
         path: &str,
