@@ -2,7 +2,7 @@
 
 use sleap_rtc_wire::mutation::{self, Mutation};
 use sleap_rtc_wire::signal::{IceServer, RegisteredAuth, UpdateMetadata};
-use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer};
+use sleap_rtc_wire::{CLAIMS, Code, ConnId, Metadata, PeerId, Time, ToPeer, limits};
 
 use crate::attempts::Doubtful;
 use crate::held::held_claims;
@@ -222,11 +222,15 @@ impl Room {
 
     pub(crate) fn update_metadata(&mut self, joined: Joined, update: UpdateMetadata) {
         let request_id = update.request_id.as_deref();
+        let Some(conn) = self.presence.get(joined).map(|peer| peer.conn) else { return };
+        if let Some(bytes) = request_id.map(str::len).filter(|bytes| *bytes > limits::REQUEST_ID) {
+            let text = format!("request_id of {bytes} bytes, at most {} are allowed", limits::REQUEST_ID);
+            return self.refuse(conn, Code::TooLarge, text, None);
+        }
         if !self.speaks_as(joined, &update.peer_id, request_id) {
             return;
         }
         let Some(peer) = self.presence.get(joined) else { return };
-        let conn = peer.conn;
         let says = peer.is_old_worker().then(|| update.metadata.property("status")).flatten();
         let says = says.and_then(|status| status.as_str()).map(str::to_owned);
         if update.condition.as_ref().is_some_and(|condition| !peer.matches(condition)) {

@@ -1,13 +1,19 @@
 //! What one peer sends to another: handed on as the very text that came.
 
 use sleap_rtc_wire::signal::{Relay, RelayKind};
-use sleap_rtc_wire::{Code, Time, ToPeer, limits};
+use sleap_rtc_wire::{Code, PeerId, Time, ToPeer, limits};
 
 use crate::alias::as_read;
+use crate::discovery::WORKER;
 use crate::peers::Joined;
 use crate::{Fact, Room};
 
 impl Room {
+    fn is_worker(&self, id: &PeerId) -> bool {
+        let target = self.presence.by_id(id).and_then(|joined| self.presence.get(joined));
+        target.is_some_and(|target| target.role == WORKER)
+    }
+
     pub(crate) fn relay(&mut self, joined: Joined, relay: Relay, now: Time) {
         let Some(sender) = self.presence.get(joined) else { return };
         let conn = sender.conn;
@@ -23,6 +29,10 @@ impl Room {
         if describes && relay.text.len() > limits::SDP {
             let text = format!("description of {} bytes, at most {} are allowed", relay.text.len(), limits::SDP);
             return self.refuse(conn, Code::TooLarge, text, None);
+        }
+        if relay.kind == RelayKind::Error && self.is_worker(&relay.to) {
+            // None of a worker's errors is meant for another one, and a deployed one that leads no mesh ends itself at any.
+            return;
         }
         let passes = |room: &mut Self, target| room.passes(joined, target, relay.kind, now);
         if self.presence.by_id(&relay.to).is_some_and(|target| !passes(self, target)) {

@@ -108,14 +108,19 @@ pub struct ErrorFrame {
     pub target_peer_id: Option<crate::PeerId>,
 }
 
+/// The longest text of an error, bytes.
+const TEXT: usize = 1024;
+
 fn unknown() -> Code {
     Code::Unknown
 }
 
 impl ErrorFrame {
-    /// An error with one text for everybody.
+    /// An error with one text for everybody. It is cut where it quotes too much of what it is about: it is sent twice, and must fit into
+    /// a frame.
     pub fn new(code: Code, text: impl Into<String>) -> Self {
-        let text = text.into();
+        let mut text = text.into();
+        text.truncate(text.floor_char_boundary(TEXT));
         Self {
             code,
             reason: text.clone(),

@@ -205,3 +205,45 @@ async fn a_person_owns_so_many_rooms() {
     let theirs = server.post("/create-room").bearer(&other).json(&json!({"name": "pool"})).send().await;
     assert_eq!(theirs.status, 200);
 }
+
+#[tokio::test]
+async fn a_form_of_the_logins_page_has_no_more_time_than_other_bodies() {
+    let server = limited(|limits| limits.body_ms = 50).await;
+    let kind = "Content-Type: application/x-www-form-urlencoded";
+    let head =
+        format!("POST /login HTTP/1.1\r\nHost: x\r\n{kind}\r\nConnection: close\r\nContent-Length: 100\r\n\r\nc");
+    let answer = answer(server.http, &head).await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("did not arrive within 50 ms"), "{answer}");
+}
+
+#[tokio::test]
+async fn guesses_at_a_rooms_password_count_with_the_others() {
+    for path in ["/extend-room", "/delete-peers-and-room", "/delete-peer"] {
+        let server = limited(|limits| limits.guesses = 2).await;
+        let room = server.room().await;
+        let _worker = Peer::worker(&server, &room, "gpu1").await;
+        let call = |token: &str| {
+            let body = json!({"room_id": room.id, "peer_id": "gpu1", "token": token});
+            server.post(path).from(ELSEWHERE).json(&body).send()
+        };
+        for guess in ["000001", "000002"] {
+            assert_eq!(call(guess).await.error(), (403, "FORBIDDEN".to_owned()), "{path}");
+        }
+        assert_eq!(call(&room.token).await.error(), rate_limited(), "{path}: even the right one");
+    }
+}
+
+#[tokio::test]
+async fn who_shows_nothing_guesses_nothing() {
+    let server = limited(|limits| limits.guesses = 2).await;
+    let room = server.room().await;
+    let _worker = Peer::worker(&server, &room, "gpu1").await;
+    let good = Installation::new().sign_in(&server).await;
+    // As deployed programs take their leave, here from behind a proxy.
+    for _ in 0..3 {
+        let reply = server.post("/delete-peer").from(ELSEWHERE).json(&json!({"peer_id": "gpu1"})).send().await;
+        assert_eq!(reply.status, 401);
+    }
+    assert_eq!(server.get("/rooms").bearer(&good).from(ELSEWHERE).send().await.status, 200);
+}

@@ -18,6 +18,9 @@ use super::{Installation, TestServer};
 /// Longer than any answer takes, for tests that would otherwise hang.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// By which the server says that it lives.
+const PING: &str = r#"{"type":"ping"}"#;
+
 /// A signaling socket.
 pub(crate) struct Socket(pub(crate) WebSocketStream<TcpStream>);
 
@@ -75,6 +78,35 @@ impl Socket {
                 Some(Ok(Message::Close(frame))) => return Err(frame),
                 Some(Ok(_)) => {}
                 Some(Err(_)) | None => return Err(None),
+            }
+        }
+    }
+
+    /// The text of the next frame but pings, as it came.
+    pub(crate) async fn text(&mut self) -> String {
+        loop {
+            let text = self.any().await;
+            if text != PING {
+                return text;
+            }
+        }
+    }
+
+    /// The next frame, be it a ping.
+    pub(crate) async fn any_text(&mut self) -> Value {
+        serde_json::from_str(&self.any().await).unwrap()
+    }
+
+    /// Waits for the server's ping.
+    pub(crate) async fn next_ping(&mut self) {
+        while self.any().await != PING {}
+    }
+
+    async fn any(&mut self) -> String {
+        loop {
+            let message = timeout(PATIENCE, self.0.next()).await.expect("an answer in time");
+            if let Message::Text(text) = message.expect("a frame").unwrap() {
+                return text.as_str().to_owned();
             }
         }
     }

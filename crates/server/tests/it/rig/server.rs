@@ -90,6 +90,12 @@ impl TestServer {
         self.folder
     }
 
+    /// A number that no other call gets.
+    pub(crate) fn serial(&self) -> u32 {
+        static LAST: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
+        LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
+    }
+
     pub(crate) fn post(&self, path: &str) -> Request {
         Request::new(self.http, "POST", path)
     }
