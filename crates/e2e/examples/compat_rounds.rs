@@ -104,7 +104,8 @@ fn read(file: &Path) -> BTreeMap<String, Step> {
 fn print_table(steps: &BTreeMap<String, Step>) {
     println!("\n| step | passed | failed | of the pair itself | median | longest |\n|---|---|---|---|---|---|");
     for (name, step) in steps {
-        let reasons: Vec<String> = step.of_the_pair.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();
+        let reasons: Vec<String> =
+            step.of_the_pair.iter().map(|(reason, count)| format!("{count} × {reason}")).collect();
         let mut times = step.times_ms.clone();
         times.sort_unstable();
         let seconds = |ms: Option<&u64>| ms.map_or(0.0, |ms| *ms as f64 / 1000.0);

@@ -36,7 +36,9 @@ fn a_worker_with_an_account_key_is_found_within_seconds() {
         PyWorker::start(machine, &["--account-key", &ada.key, "--room", &ada.room])
     });
     let seen = step("discovery", || {
-        watch.until("the worker", |seen| seen["workers"].as_array().is_some_and(|all| all.iter().any(|w| w["id"] == *worker.id)))
+        watch.until("the worker", |seen| {
+            seen["workers"].as_array().is_some_and(|all| all.iter().any(|w| w["id"] == *worker.id))
+        })
     });
     println!("found {:.2} s after the start of the worker's process", seen["at"].as_f64().expect("a time") - start);
     assert_eq!(seen["workers"][0]["status"], "available");

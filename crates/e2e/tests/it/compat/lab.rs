@@ -9,7 +9,7 @@ use super::{Home, PyWorker, page};
 use crate::house::{House, example};
 
 /// What the Python programs of the tests are, beside the wheel's own.
-const PEERS: [(&str, &str); 8] = [
+const PEERS: [(&str, &str); 9] = [
     ("site/sitecustomize.py", include_str!("peers/site/sitecustomize.py")),
     ("api.py", include_str!("peers/api.py")),
     ("channel.py", include_str!("peers/channel.py")),
@@ -17,6 +17,7 @@ const PEERS: [(&str, &str); 8] = [
     ("errors.py", include_str!("peers/errors.py")),
     ("files.py", include_str!("peers/files.py")),
     ("hold.py", include_str!("peers/hold.py")),
+    ("proxy.py", include_str!("peers/proxy.py")),
     ("race.py", include_str!("peers/race.py")),
 ];
 

@@ -42,9 +42,16 @@ fn a_colleague_joins_with_an_invitation() {
     let ada = lab.member("ada");
     let bob = lab.logged_in("bob");
     let told = step("room invite", || ada.home.run(&["room", "invite", &ada.room]));
-    let code = told.split_whitespace().find(|word| word.len() == 8 && word.chars().all(|c| !c.is_lowercase() && c.is_alphanumeric()));
+    let code = told
+        .split_whitespace()
+        .find(|word| word.len() == 8 && word.chars().all(|c| !c.is_lowercase() && c.is_alphanumeric()));
     let code = code.unwrap_or_else(|| panic!("no code in {told}"));
-    step("room join", || bob.run(&["room", "join", "--code", code]));
+    step("room join", || {
+        let mut joined = bob.cli(&["room", "join", "--code", code]);
+        joined.shows("Set this as your default room?");
+        joined.press("y\n");
+        assert_eq!(joined.end().0, 0);
+    });
     let listed = bob.run(&["room", "list"]);
     assert!(listed.contains(&ada.room) && listed.contains("member"), "{listed}");
 }

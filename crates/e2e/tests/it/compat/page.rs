@@ -31,7 +31,8 @@ fn send(url: &str, page: &str, key: &str) -> String {
         .iter()
         .filter_map(|input| {
             let name = attribute(input, "name")?;
-            let value = if input.contains("type=\"password\"") { Some(key.to_owned()) } else { attribute(input, "value") };
+            let value =
+                if input.contains("type=\"password\"") { Some(key.to_owned()) } else { attribute(input, "value") };
             Some((name, value.unwrap_or_default()))
         })
         .collect();

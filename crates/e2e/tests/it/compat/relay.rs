@@ -91,7 +91,8 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
     step("list a folder through the server", || {
         browser.post("/api/fs/list", json!({"path": worker.home.data(), "req_id": "r1"}));
         let listed = channel.until("the folder is listed", |event| event["req_id"] == "r1");
-        let names: Vec<&Value> = listed["entries"].as_array().expect("entries").iter().map(|entry| &entry["name"]).collect();
+        let names: Vec<&Value> =
+            listed["entries"].as_array().expect("entries").iter().map(|entry| &entry["name"]).collect();
         assert!(names.contains(&&json!("flies.pkg.slp")), "{listed}");
     });
     let _ports = the_ports();

@@ -41,5 +41,7 @@ fn hazard_01_a_worker_that_registers_anew_while_it_serves_a_client_is_not_shown_
     hold.close_input();
     hold.until("it was there all the time", |event| event["event"] == "held");
     drop(hold);
-    step("free after the client has left", || until("it is free", || (status(&ada, &worker.id) == "available").then_some(())));
+    step("free after the client has left", || {
+        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
+    });
 }

@@ -76,11 +76,6 @@ impl Screen {
         self.keyboard.write_all(keys.as_bytes()).expect("it reads");
     }
 
-    /// Its process id.
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
-    }
-
     /// Whether it has not ended.
     pub(crate) fn is_running(&self) -> bool {
         leftovers::is_alive(self.child.id())

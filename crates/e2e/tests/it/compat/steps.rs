@@ -11,6 +11,8 @@ use serde_json::json;
 pub(crate) enum PairFault {
     /// The two have each other's addresses, and their link never opens.
     HangsInIce,
+    /// A cancelled trainer is killed at once, and told of as one that failed.
+    KillsWhatItCancels,
 }
 
 impl PairFault {
@@ -23,6 +25,7 @@ impl PairFault {
     fn name(self) -> &'static str {
         match self {
             Self::HangsInIce => "hangs in ICE",
+            Self::KillsWhatItCancels => "kills what it cancels",
         }
     }
 }
@@ -51,6 +54,13 @@ pub(crate) fn pair_step<T>(name: &str, mut run: impl FnMut() -> Result<T, PairFa
         record.retell(name);
     }
     panic!("{name}: the Python pair failed twice");
+}
+
+/// A fault of the pair that was seen beside a step that went on.
+pub(crate) fn count(name: &str, fault: PairFault) {
+    let mut record = Record::new(name);
+    record.outcome = fault.name().to_owned();
+    record.retell(name);
 }
 
 /// Written when it is dropped, however the step has ended.
