@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::value::{RawValue, to_raw_value};
 use sleap_rtc_wire::signal::{Register, Relay, RelayKind};
-use sleap_rtc_wire::{ConnId, PeerId, Text};
+use sleap_rtc_wire::{ConnId, PeerId, Text, Time};
 
 use crate::Room;
 use crate::peer::Peer;
@@ -13,6 +13,10 @@ use crate::presence::CLIENT;
 
 /// Sessions that may share one name; a later one is told that the name is taken.
 const SESSIONS: usize = 64;
+
+/// Names whose later sessions have ended a short time ago, and until when that matters.
+#[derive(Debug, Default)]
+pub(crate) struct Parted(BTreeMap<PeerId, Time>);
 
 impl Room {
     /// The id under which this registration takes part, if the one it names is another living connection's: `ana-2`, `ana-3` and so on.
@@ -40,8 +44,18 @@ impl Room {
         register.peer_id.as_ref().is_some_and(|id| self.alias(conn, register, id).is_some())
     }
 
-    /// Whether several sessions speak under this name: what is meant by it is then anybody's guess.
-    pub(crate) fn is_shared(&self, id: &PeerId) -> bool {
+    /// A session has ended. A deployed client closes its connection, and then asks for its name to be deleted.
+    pub(crate) fn session_parts(&mut self, session: &Peer, now: Time) {
+        let Some(name) = &session.called else { return };
+        self.parted.0.retain(|_, until| *until > now);
+        self.parted.0.insert(name.clone(), now.plus_ms(self.config.left_ms));
+    }
+
+    /// Whether several sessions speak under this name, or did a moment ago: what is meant by it is then anybody's guess.
+    pub fn is_shared(&self, id: &PeerId, now: Time) -> bool {
+        if self.parted.0.get(id).is_some_and(|until| *until > now) {
+            return true;
+        }
         let aliases = (2..=SESSIONS).filter_map(|n| PeerId::new(&format!("{id}-{n}")).ok());
         let mut peers = aliases.filter_map(|alias| self.presence.get(self.presence.by_id(&alias)?));
         peers.any(|peer| peer.called.as_ref() == Some(id))

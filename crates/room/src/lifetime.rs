@@ -136,7 +136,7 @@ impl Room {
     /// Removes a peer that asks for it or is asked to: unlike a lost connection, this ends its claims. An ephemeral room goes
     /// with its last peer.
     pub(crate) fn delete_peer(&mut self, id: CallId, peer: &PeerId, now: Time) {
-        if self.is_shared(peer) {
+        if self.is_shared(peer, now) {
             // A deployed client that ends asks for this, under the name that it shares: its connection's end removes what is its own.
             return self.answer(id, Answer::NoSuchPeer);
         }

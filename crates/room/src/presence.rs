@@ -196,6 +196,7 @@ impl Room {
             self.worker_is_away(&peer.id);
             self.client_is_away(&peer, now);
             self.hold_is_away(&peer, now);
+            self.session_parts(&peer, now);
             if peer.is_bookable() {
                 self.miss(&peer, now);
             }

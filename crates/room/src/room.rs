@@ -7,6 +7,7 @@ use sleap_rtc_wire::record::{RoomRecord, WorkerRecord};
 use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, Metadata, PeerId, Time, ToPeer};
 
 use crate::absent::Absent;
+use crate::alias::Parted;
 use crate::attempts::Attempts;
 use crate::expected::Expected;
 use crate::expulsion::Expulsions;
@@ -37,6 +38,7 @@ pub struct Room {
     pub(crate) pool: Pool,
     pub(crate) line: Line,
     pub(crate) attempts: Attempts,
+    pub(crate) parted: Parted,
     /// Who leads the mesh of deployed workers, where there is one.
     pub(crate) leader: Option<PeerId>,
     /// Updates that are confirmed and not in force: there are none, unless that rule is broken on purpose.
@@ -90,6 +92,7 @@ impl Room {
             pool: Pool::default(),
             line: Line::default(),
             attempts: Attempts::default(),
+            parted: Parted::default(),
             leader: None,
             late_updates: Vec::new(),
             lifetime: Lifetime::default(),

@@ -1,7 +1,7 @@
 //! Two sessions of one user, which both call themselves by the user's name.
 
 use serde_json::{Value, json};
-use sleap_rtc_room::{Answer, Call, CallId, Effect, RoomConfig};
+use sleap_rtc_room::{Answer, RoomConfig};
 use sleap_rtc_wire::record::{RoomKind, RoomRecord, Switches};
 use sleap_rtc_wire::signal::{Register, RegisteredAuth};
 use sleap_rtc_wire::{Code, ConnId, FromPeer, Text, ToPeer};
@@ -62,18 +62,26 @@ fn hazard_15_a_session_that_registers_again_keeps_its_id() {
 
 #[test]
 fn hazard_15_a_session_that_ends_does_not_take_the_other_with_it() {
+    // A deployed client that ends closes its connection, and then asks twice for its name to be deleted.
     let (mut desk, first, second, worker) = ana_twice();
-    // What a deployed client asks for when it ends, and then it ends.
-    let effects = desk.put(calls(1, Call::DeletePeer(peer("ana"))));
-    assert_effects(effects, [Effect::Answer { id: CallId(1), answer: Answer::NoSuchPeer }]);
+    let here = [(second, "ana"), (first, "ana-2")];
+    for (ends, stays) in here {
+        let (mut desk, _, _, worker) = ana_twice();
+        desk.go(closes(ends));
+        for n in 1..=2 {
+            assert_eq!(desk.deletes(n, "ana"), Answer::NoSuchPeer);
+        }
+        assert_eq!(desk.found(worker, "gpu1", json!({"role": "client"})), [stays]);
+    }
+    // Or the other way round.
+    assert_eq!(desk.deletes(1, "ana"), Answer::NoSuchPeer);
     desk.go(closes(second));
+    assert_eq!(desk.deletes(2, "ana"), Answer::NoSuchPeer);
     assert_eq!(desk.found(worker, "gpu1", json!({"role": "client"})), ["ana"]);
-    // Alone it is meant.
-    let effects = desk.put(calls(2, Call::DeletePeer(peer("ana"))));
-    let answer = Answer::PeerDeleted { room_removed: false };
-    assert!(effects.contains(&Effect::Answer { id: CallId(2), answer }), "{effects:?}");
+    // Alone for some time, it is meant.
+    desk.wait(RoomConfig::default().left_ms);
+    assert_eq!(desk.deletes(3, "ana"), Answer::PeerDeleted { room_removed: false });
     assert_eq!(desk.found(worker, "gpu1", json!({"role": "client"})), [""; 0]);
-    let _ = first;
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use sleap_rtc_room::{Admission, Call, CallId, Effect, Input, Room, RoomConfig};
+use sleap_rtc_room::{Admission, Answer, Call, CallId, Effect, Input, Room, RoomConfig};
 use sleap_rtc_wire::claim::{
     Claim, ClaimEnded, ClaimRefused, ClaimReleased, ClaimUsed, ClaimWaiting, Claimed, EndReason, Release,
 };
@@ -98,6 +98,16 @@ impl Desk {
             }
         }
         frames
+    }
+
+    /// What is answered to somebody who has this peer deleted.
+    pub(crate) fn deletes(&mut self, id: u64, name: &str) -> Answer {
+        let effects = self.put(calls(id, Call::DeletePeer(peer(name))));
+        let mut answers = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Answer { id: of, answer } if of == CallId(id) => Some(answer),
+            _ => None,
+        });
+        answers.next().unwrap()
     }
 
     /// A connected worker that takes part in claims and is available.

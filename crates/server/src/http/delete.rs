@@ -16,6 +16,7 @@ use super::address::Address;
 use super::auth::Shown;
 use super::body::Body;
 use super::fault::Fault;
+use super::guess;
 use super::rooms::call;
 use crate::app::App;
 use crate::forgetting::forget_due;
@@ -89,14 +90,17 @@ async fn here(app: &App, room: &RoomId, peer: Option<&PeerId>) -> Result<Vec<Pla
     Ok(vec![Place { record, peer }])
 }
 
-/// The rooms where a peer of this name is connected.
+/// The rooms where a peer of this name is connected, and nobody else has the name: a deployed client that has ended asks for this by
+/// its user's name, whose other session works on.
 fn connected(app: &App, peer: &PeerId) -> Vec<Place> {
     let rooms = app.context.whereabouts.rooms(peer).into_iter();
+    let now = app.context.now();
     rooms
         .filter_map(|room| {
             let cell = app.registry.live(&room)?;
             let place = cell.peer(peer)?;
-            Some(Place { record: cell.look(|room| room.record().clone())?, peer: Some(place) })
+            let record = cell.look(|room| (!room.is_shared(peer, now)).then(|| room.record().clone()))??;
+            Some(Place { record, peer: Some(place) })
         })
         .collect()
 }
@@ -131,18 +135,22 @@ impl Asked<'_> {
     /// Which of these places is meant: among those where the caller may do this, the only one, or the only one whose peer
     /// registered from the caller's address. `None`: there is no place at all.
     async fn choose(&self, places: Vec<Place>, deed: Deed) -> Result<Option<Place>, Fault> {
+        guess::may_show(self.app, self.address, self.token)?;
         let (mut allowed, mut refused) = (Vec::new(), None);
         for place in places {
             match self.may(&place, deed).await? {
                 Ok(()) => allowed.push(place),
-                Err(denied) => refused = Some(denied),
+                Err(denied) => refused = Some((denied, place.record.room_id)),
             }
         }
         if allowed.iter().filter(|place| self.is_peers_address(place)).count() == 1 {
             allowed.retain(|place| self.is_peers_address(place));
         }
         match (allowed.len(), refused) {
-            (0, Some(denied)) => Err(denied.into()),
+            (0, Some((denied, room))) => {
+                guess::was_wrong(self.app, self.address, &room, self.token);
+                Err(denied.into())
+            }
             (0 | 1, _) => Ok(allowed.pop()),
             (rooms, _) => Err(Fault::conflict(format!(
                 "this peer stands for {rooms} rooms that you may do this in; say which one with room_id"

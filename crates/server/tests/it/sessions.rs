@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::rig::{HERE, MadeRoom, Peer, TestServer};
+use crate::rig::{Account, HERE, MadeRoom, Peer, TestServer};
 
 #[tokio::test]
 async fn hazard_15_two_sessions_of_one_user_work_side_by_side() {
@@ -30,11 +30,30 @@ async fn hazard_15_a_session_that_ends_leaves_the_other_alone() {
     let room = server.room().await;
     let mut first = join(&server, &room, "ana", "client").await;
     let mut second = join(&server, &room, "ana", "client").await;
-    // As the deployed client ends: without a credential, by the name that both have.
-    let reply = server.post("/delete-peer").json(&json!({"peer_id": "ana"})).send().await;
-    assert_eq!(reply.status, 200);
+    // As the deployed client ends: its connection, and then twice, without a credential, by the name that both have.
     second.socket.close().await;
+    while first.discover(json!({})).await != [""; 0] {}
+    for _ in 0..2 {
+        let reply = server.post("/delete-peer").json(&json!({"peer_id": "ana"})).send().await;
+        assert_eq!(reply.status, 200);
+    }
     assert_eq!(first.discover(json!({})).await, [""; 0], "it is still in its room, and alone");
+}
+
+#[tokio::test]
+async fn hazard_15_a_session_that_ends_does_not_take_its_users_room_with_it() {
+    let server = TestServer::start().await;
+    let ana = Account::new(&server, "ana").await;
+    let room = ana.room(&server, "lab").await;
+    let mut first = ana.client(&server, &room, "ana").await;
+    let mut second = ana.client(&server, &room, "ana").await;
+    second.close().await;
+    // As the deployed client for tracking ends.
+    let reply = server.post("/delete-peers-and-room").json(&json!({"peer_id": "ana"})).send().await;
+    assert_eq!((reply.status, &reply.json()["status"]), (200, &json!("peer not found")));
+    first.send(json!({"type": "discover_peers", "from_peer_id": "ana"})).await;
+    first.expect("peer_list").await;
+    assert_eq!(ana.get(&server, &format!("/api/auth/rooms/{room}")).await.status, 200);
 }
 
 /// Comes in as an anonymous identity of its own, from the same computer as the others.
