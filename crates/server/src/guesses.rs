@@ -46,10 +46,10 @@ impl Guesses {
     /// What this address showed was wrong; `shown`: what it was, if that can be told from other tries.
     pub(crate) fn failed(&self, address: IpAddr, shown: Option<&[u8]>, now: Time) {
         let (mut window, network) = (self.window(now), network(address));
-        if let Some(shown) = shown.filter(|_| window.shown.len() < REMEMBERED) {
-            if !window.shown.insert(fingerprint(network, shown)) {
-                return;
-            }
+        if let Some(shown) = shown.filter(|_| window.shown.len() < REMEMBERED)
+            && !window.shown.insert(fingerprint(network, shown))
+        {
+            return;
         }
         window.all = window.all.saturating_add(1);
         if window.counts.len() < ADDRESSES || window.counts.contains_key(&network) {

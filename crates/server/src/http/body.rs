@@ -21,10 +21,7 @@ impl FromRequest<Arc<App>> for Body {
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Fault> {
         let limits = &app.context.config.limits;
-        let Ok(read) = timeout(Duration::from_millis(limits.body_ms), Bytes::from_request(request, app)).await else {
-            let text = format!("the body did not arrive within {} ms", limits.body_ms);
-            return Err(Fault::new(StatusCode::REQUEST_TIMEOUT, Code::RateLimited, text));
-        };
+        let read = in_time(app, Bytes::from_request(request, app)).await?;
         read.map(Self).map_err(|refused| {
             if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
                 let text = format!("body too large, at most {} bytes are allowed", limits.body);
@@ -34,6 +31,15 @@ impl FromRequest<Arc<App>> for Body {
             }
         })
     }
+}
+
+/// What is read of a body, which has so much time to arrive.
+pub(super) async fn in_time<T>(app: &App, reading: impl Future<Output = T>) -> Result<T, Fault> {
+    let body_ms = app.context.config.limits.body_ms;
+    timeout(Duration::from_millis(body_ms), reading).await.map_err(|_| {
+        let text = format!("the body did not arrive within {body_ms} ms");
+        Fault::new(StatusCode::REQUEST_TIMEOUT, Code::RateLimited, text)
+    })
 }
 
 impl Body {

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use axum::http::{StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use sleap_rtc_wire::RoomId;
 
 use super::address::Address;
 use super::fault::Fault;
@@ -21,8 +22,9 @@ pub(super) async fn counted(State(app): State<Arc<App>>, request: Request, next:
         return refused(&app);
     }
     let response = next.run(request).await;
-    if response.status() == StatusCode::UNAUTHORIZED {
-        app.guesses.failed(address, shown.as_ref().map(header::HeaderValue::as_bytes), app.context.now());
+    // Whoever shows nothing has guessed nothing: so deployed programs take their leave.
+    if let Some(shown) = shown.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
+        app.guesses.failed(address, Some(shown.as_bytes()), app.context.now());
     }
     response
 }
@@ -30,15 +32,34 @@ pub(super) async fn counted(State(app): State<Arc<App>>, request: Request, next:
 /// For calls that show a short code: each refusal counts.
 pub(super) async fn of_code(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let Some(address) = address(&app, &request) else { return Fault::internal().into_response() };
+    let shows = request.headers().contains_key(header::AUTHORIZATION);
     if !app.guesses.may_try(address, app.context.now()) {
         return refused(&app);
     }
     let response = next.run(request).await;
     // A refused credential was counted already.
-    if response.status().is_client_error() && response.status() != StatusCode::UNAUTHORIZED {
+    let is_counted = shows && response.status() == StatusCode::UNAUTHORIZED;
+    if response.status().is_client_error() && !is_counted {
         app.guesses.failed(address, None, app.context.now());
     }
     response
+}
+
+/// Whether a caller who shows a room's password, if it does, may do so.
+pub(super) fn may_show(app: &App, address: Address, password: Option<&str>) -> Result<(), Fault> {
+    if password.is_none() || app.guesses.may_try(address.ip, app.context.now()) {
+        return Ok(());
+    }
+    app.context.metrics.rate_limited.add();
+    Err(Fault::too_many_guesses())
+}
+
+/// Whoever was refused although it showed a password has guessed at that of this room.
+pub(super) fn was_wrong(app: &App, address: Address, room: &RoomId, password: Option<&str>) {
+    if let Some(password) = password {
+        let shown = format!("{room} {password}");
+        app.guesses.failed(address.ip, Some(shown.as_bytes()), app.context.now());
+    }
 }
 
 fn address(app: &App, request: &Request) -> Option<IpAddr> {

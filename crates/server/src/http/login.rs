@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use sleap_rtc_wire::Code;
 
 use super::auth::{Credential, credential};
+use super::body::in_time;
 use super::cli_login::{check, let_in, not_waiting};
 use super::fault::Fault;
 use super::github::{account_of, configured};
@@ -268,7 +269,8 @@ impl<T: DeserializeOwned> FromRequest<Arc<App>> for Read<Form<T>> {
     type Rejection = Response;
 
     async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
-        Form::from_request(request, app).await.map(Self).map_err(|_| refused(app, &unreadable()))
+        let read = in_time(app, Form::from_request(request, app)).await.map_err(|fault| refused(app, &fault))?;
+        read.map(Self).map_err(|_| refused(app, &unreadable()))
     }
 }
 

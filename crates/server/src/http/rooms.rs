@@ -16,6 +16,7 @@ use super::address::Address;
 use super::auth::{Shown, bearer_or_bare, not_verified, person};
 use super::body::Body;
 use super::fault::Fault;
+use super::guess;
 use crate::app::App;
 use crate::forgetting::Staying;
 use crate::persons;
@@ -125,10 +126,11 @@ pub(crate) async fn extend(
     body: Body,
 ) -> Result<Json<RoomExtended>, Fault> {
     let ExtendRoom { room_id, token } = body.json()?;
+    guess::may_show(&app, address, token.as_deref())?;
     let record = app.registry.record(&room_id).await?.ok_or_else(Fault::room_not_found)?;
     let shown = Shown::by(&app, &headers).await?;
     let caller = shown.caller(&app, &record, token.as_deref(), app.makers.is(&room_id, address.own())).await?;
-    may_extend(&record, &caller)?;
+    may_extend(&record, &caller).inspect_err(|_| guess::was_wrong(&app, address, &room_id, token.as_deref()))?;
     if record.expires_at.is_some_and(|at| at <= app.context.now()) {
         return Err(Fault::new(StatusCode::NOT_FOUND, Code::RoomExpired, "Room expired"));
     }
