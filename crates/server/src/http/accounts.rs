@@ -62,7 +62,8 @@ pub(crate) async fn create(
     let CreateAccount { username, device_name } = body.json()?;
     counted(&app, address)?;
     let _alone = app.accounts.lock().await;
-    if let Some(account) = shown.person()?.account() {
+    // Looked at again: it may have asked twice at once.
+    if let Some(account) = Shown::by_name(&app, &headers).await?.person()?.account() {
         return Err(Fault::conflict(format!("this computer belongs to the account {} already", account.username)));
     }
     let account = new_account(&app, local_id()?, &username, None)?;
@@ -97,7 +98,11 @@ pub(crate) async fn attach(
     let shown = Shown::by_name(&app, &headers).await?;
     let account = shown.account()?;
     let AttachDevice { id_token, device_name } = body.json()?;
-    let key = installation(&*person(&app, &id_token).await?)?;
+    // Never 401: that would say that the credential of the call itself is bad.
+    let computer = person(&app, &id_token)
+        .await
+        .map_err(|fault| if fault.is_unauthorized() { fault.with_status(StatusCode::FORBIDDEN) } else { fault })?;
+    let key = installation(&computer)?;
     let device = device(account, key, Some(device_name), true, app.context.now())?;
     Ok(Json(shown_device(&put_device(&app, device).await?)))
 }
@@ -208,13 +213,20 @@ pub(super) fn device(
     Ok(DeviceKeyRecord { key_id, account: account.member.clone(), public_key, device_name, registered_at: now, proven })
 }
 
-/// Writes it, if the account has room for it; what is in force then: its name for programs stays as it was at first.
+/// Writes it, if the account has room for it; what is in force then: its name for programs stays as it was at first. A computer that
+/// shows its key leaves the account that it had.
 pub(super) async fn put_device(app: &App, device: DeviceKeyRecord) -> Result<DeviceKeyRecord, Fault> {
     let store = &app.context.store;
     let _alone = app.accounts.lock().await;
     let known = store.device_keys_of(&device.account).await?;
     if known.len() >= limits::DEVICES && known.iter().all(|one| one.public_key != device.public_key) {
         return Err(full(&format!("an account has at most {} keys of computers; remove one first", limits::DEVICES)));
+    }
+    if device.proven
+        && let Some(before) = store.device_key(&device.public_key).await?
+        && before.account != device.account
+    {
+        detach(app, &before).await?;
     }
     store.apply(vec![Change::PutDeviceKey(device.clone())]).await?;
     let now = store.device_keys_of(&device.account).await?;

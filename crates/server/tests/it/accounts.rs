@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::rig::{Account, Installation, TestServer, text};
+use crate::rig::{Account, Installation, MadeRoom, Peer, TestServer, text};
 
 #[tokio::test]
 async fn a_computer_makes_an_account_and_is_signed_in_by_its_key_from_then_on() {
@@ -108,4 +108,48 @@ async fn the_operator_makes_an_account_for_somebody_else_and_lists_all() {
         let made = server.post("/admin/accounts").bearer(credential).json(&json!({"username": "eve"})).send().await;
         assert_eq!(made.status, 401);
     }
+}
+
+#[tokio::test]
+async fn a_computer_that_asks_twice_at_once_makes_one_account() {
+    let server = TestServer::start().await;
+    let id_token = Installation::new().sign_in(&server).await;
+    let make = |n: usize| {
+        let body = json!({"username": format!("ana{n}")});
+        server.post("/api/auth/account").bearer(&id_token).json(&body).send()
+    };
+    let replies = futures_util::future::join_all((0..8).map(make)).await;
+    let mut statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409, 409, 409, 409, 409, 409, 409]);
+}
+
+#[tokio::test]
+async fn a_computer_that_goes_to_another_account_takes_nothing_with_it() {
+    let server = TestServer::start().await;
+    let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let made = ana.post(&server, "/api/auth/rooms", &json!({"name": "lab"})).await.json();
+    let room = MadeRoom { id: text(&made["room_id"]), token: text(&made["room_token"]), maker: ana.computer.clone() };
+    let fields = json!({"peer_id": "gpu1", "role": "worker"});
+    let mut worker = Peer::join(&server, &room, &ana.computer, fields).await;
+    let own = server.post("/create-room").bearer(&ana.computer.sign_in(&server).await).json(&json!({"name": "own"}));
+    let own = text(&own.send().await.json()["room_id"]);
+    let body = json!({"id_token": ana.computer.sign_in(&server).await, "device_name": "desk"});
+    assert_eq!(bob.post(&server, "/api/auth/device", &body).await.status, 200);
+    // It was in her room by her account, and is there no more; what it made itself is its own.
+    worker.socket.closed().await;
+    for credential in [&bob.token, &ana.computer.sign_in(&server).await] {
+        let seen = |room: &str| server.get(&format!("/api/auth/rooms/{room}")).bearer(credential).send();
+        assert_eq!([seen(&room.id).await.status, seen(&own).await.status], [404, 200]);
+    }
+    assert_eq!(ana.get(&server, &format!("/api/auth/rooms/{}", room.id)).await.status, 200);
+}
+
+/// On 401 programs throw away the credential that they called with.
+#[tokio::test]
+async fn another_computers_bad_token_is_not_blamed_on_the_caller() {
+    let server = TestServer::start().await;
+    let ana = Account::new(&server, "ana").await;
+    let body = json!({"id_token": "forged", "device_name": "x"});
+    assert_eq!(ana.post(&server, "/api/auth/device", &body).await.error(), (403, "AUTH_FAILED".to_owned()));
 }
