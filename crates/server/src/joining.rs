@@ -161,9 +161,10 @@ impl Knocker<'_> {
         let (held, using) = self.found(&register).await?;
         let (held, _stays) =
             self.staying(&held).await?.map_or((&Held::IdToken(None), None), |stays| (&held, Some(stays)));
-        let (record, admitted) = self.admit(held.bearer(), &register).await?;
-        let person = held.bearer().person();
-        using.is_in(&record.room_id, person, held.key());
+        let (room, person) = (room_of(held.bearer(), &register)?, held.bearer().person());
+        // Told before the membership is looked up: one that ends meanwhile is either seen ended, or closes this connection.
+        using.is_in(&room, person, held.key());
+        let (record, admitted) = self.admit(held.bearer(), &room, &register).await?;
         let anonymous = person.is_some_and(|person| person.kind() == IdentityKind::Anonymous);
         let claims = register.features.iter().any(|feature| feature == CLAIMS);
         let seated = Seated { outbox: self.outbox.clone(), anonymous, claims, address: self.address };
@@ -281,13 +282,17 @@ impl Knocker<'_> {
         }
     }
 
-    async fn admit(&self, bearer: Bearer<'_>, register: &Register) -> Result<(RoomRecord, Admitted), Failed> {
+    async fn admit(
+        &self,
+        bearer: Bearer<'_>,
+        room: &RoomId,
+        register: &Register,
+    ) -> Result<(RoomRecord, Admitted), Failed> {
         let store = &*self.app.context.store;
-        let room = room_of(bearer, register)?;
-        let record = self.app.registry.record(&room).await?;
+        let record = self.app.registry.record(room).await?;
         let belongs = match bearer.person() {
             // An anonymous identity has the room's password or nothing.
-            Some(person) if person.kind() != IdentityKind::Anonymous => persons::belong(store, &room, person).await?,
+            Some(person) if person.kind() != IdentityKind::Anonymous => persons::belong(store, room, person).await?,
             _ => false,
         };
         let suffix = getrandom::u32().map_or(0, |random| random as u16);

@@ -1,7 +1,7 @@
 //! A store that does not answer: what is refused, what goes on, and that nothing is confirmed that is lost.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 use serde_json::json;
 use sleap_rtc_identity::{Identity, IdentityError, KeyProof, SignedIn, Subject};
@@ -12,6 +12,7 @@ use sleap_rtc_wire::record::{
     RoomRecord, WorkerRecord,
 };
 use sleap_rtc_wire::{ApiKey, KeyId, MemberId, PublicKey, RoomId, Time};
+use tokio::sync::oneshot;
 
 use crate::rig::{Account, Installation, Peer, Request, Socket, TestServer, register};
 
@@ -19,7 +20,11 @@ use crate::rig::{Account, Installation, Peer, Request, Socket, TestServer, regis
 struct Cuttable {
     inner: Arc<dyn Store>,
     cut: Arc<AtomicBool>,
+    delay: Delay,
 }
+
+/// What delays the next answer about a membership: told when it is known, and waited for before it is given.
+type Delay = Arc<Mutex<Option<(oneshot::Sender<()>, oneshot::Receiver<()>)>>>;
 
 impl Cuttable {
     fn check(&self) -> Result<(), StoreError> {
@@ -51,7 +56,13 @@ impl Store for Cuttable {
 
     async fn membership(&self, room: &RoomId, member: &MemberId) -> Result<Option<MembershipRecord>, StoreError> {
         self.check()?;
-        self.inner.membership(room, member).await
+        let found = self.inner.membership(room, member).await;
+        let delay = self.delay.lock().unwrap().take();
+        if let Some((known, give)) = delay {
+            known.send(()).unwrap();
+            give.await.unwrap();
+        }
+        found
     }
 
     async fn members(&self, room: &RoomId) -> Result<Vec<MembershipRecord>, StoreError> {
@@ -147,15 +158,20 @@ impl Store for Cuttable {
 }
 
 async fn cuttable() -> (TestServer, Arc<AtomicBool>) {
-    let cut = Arc::new(AtomicBool::new(false));
+    let (server, cut, _) = delayed().await;
+    (server, cut)
+}
+
+async fn delayed() -> (TestServer, Arc<AtomicBool>, Delay) {
+    let (cut, delay) = (Arc::new(AtomicBool::new(false)), Delay::default());
     let folder = Arc::new(tempfile::tempdir().unwrap());
     let change = |ports: Ports| {
-        let store: Arc<dyn Store> = Arc::new(Cuttable { inner: ports.store, cut: cut.clone() });
+        let store: Arc<dyn Store> = Arc::new(Cuttable { inner: ports.store, cut: cut.clone(), delay: delay.clone() });
         let key = folder.path().join("data/server.key");
         let identity = Arc::new(sleap_rtc_identity::Local::open(&key, store.clone()).unwrap());
         Ports { store, identity, line_key: ports.line_key }
     };
-    (TestServer::on(folder.clone(), |_| {}, change).await, cut)
+    (TestServer::on(folder.clone(), |_| {}, change).await, cut, delay)
 }
 
 const UNAVAILABLE: &str = "STORE_UNAVAILABLE";
@@ -331,4 +347,52 @@ async fn hazard_10_a_good_key_is_never_answered_with_401_while_the_store_is_gone
     assert_eq!(server.get("/api/auth/account").bearer(&key).send().await.status, 200);
     socket.send(json!({"type": "register", "role": "worker", "api_key": worker, "peer_id": "gpu1"})).await;
     socket.expect("registered_auth").await;
+}
+
+/// Lets somebody be removed from a room after they were found to belong to it, and before they have what they asked for.
+async fn removed_meanwhile<T>(
+    server: &TestServer,
+    delay: &Delay,
+    by: (&Account, String),
+    asked: impl Future<Output = T>,
+) -> T {
+    let ((known, is_known), (give, given)) = (oneshot::channel(), oneshot::channel());
+    *delay.lock().unwrap() = Some((known, given));
+    let removal = async {
+        is_known.await.unwrap();
+        let removed = by.0.delete(server, &by.1).await;
+        assert_eq!(removed.json()["status"], "removed");
+        // Whoever asked may have been cut off by now.
+        let _ = give.send(());
+    };
+    tokio::join!(asked, removal).0
+}
+
+#[tokio::test]
+async fn who_is_removed_while_coming_in_is_not_in() {
+    let (server, _, delay) = delayed().await;
+    let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let room = ana.room(&server, "lab").await;
+    bob.joins(&server, &room, &ana).await;
+    let path = format!("/api/auth/rooms/{room}/members/{}", bob.id);
+    let mut socket = Socket::open(server.ws, "/").await;
+    removed_meanwhile(&server, &delay, (&ana, path), async {
+        let frame = json!({"type": "register", "room_id": room, "peer_id": "bob", "role": "client", "jwt": bob.token});
+        socket.send(frame).await;
+        socket.closed().await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_removed_while_making_a_token_has_none() {
+    let (server, _, delay) = delayed().await;
+    let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let room = ana.room(&server, "lab").await;
+    bob.joins(&server, &room, &ana).await;
+    let path = format!("/api/auth/rooms/{room}/members/{}", bob.id);
+    let body = json!({"room_id": room, "worker_name": "gpu1"});
+    let made = removed_meanwhile(&server, &delay, (&ana, path), bob.post(&server, "/api/auth/token", &body)).await;
+    assert_eq!(made.error(), (403, "FORBIDDEN".to_owned()));
+    assert_eq!(bob.get(&server, "/api/auth/tokens").await.json(), json!({"tokens": []}));
 }

@@ -127,3 +127,20 @@ impl Account {
         assert_eq!(self.post(server, "/api/auth/rooms/join", &body).await.json()["message"], "Already a member");
     }
 }
+
+#[tokio::test]
+async fn a_removed_member_does_not_come_back_by_the_code_that_it_had() {
+    let server = TestServer::start().await;
+    let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let room = ana.room(&server, "lab").await;
+    let invited = ana.post(&server, &format!("/api/auth/rooms/{room}/invite"), &json!({})).await.json();
+    let join = || bob.post(&server, "/api/auth/rooms/join", &invited);
+    assert_eq!(join().await.status, 200);
+    // Who leaves may change their mind.
+    let own = format!("/api/auth/rooms/{room}/members/{}", bob.id);
+    assert_eq!(bob.delete(&server, &own).await.status, 200);
+    assert_eq!(join().await.status, 200);
+    assert_eq!(ana.delete(&server, &own).await.status, 200);
+    let refused = join().await;
+    assert_eq!((refused.status, &refused.json()["detail"]), (400, &json!("Invalid invite code")));
+}

@@ -68,6 +68,8 @@ async fn unused_code(app: &App) -> Result<String, Fault> {
 pub(crate) async fn join(State(app): State<Arc<App>>, headers: HeaderMap, body: Body) -> Result<Json<Value>, Fault> {
     let person = caller(&app, &headers).await?;
     let typed = Fields::of(&body)?.needed_text("invite_code")?;
+    // So that a code is not taken away meanwhile.
+    let _alone = app.accounts.lock().await;
     let room = room_of(&app, &typed).await?;
     let is = role(&app, &room, &person).await?;
     let message = if is.is_some() { "Already a member" } else { "Joined successfully" };
@@ -89,7 +91,6 @@ async fn room_of(app: &App, typed: &str) -> Result<RoomRecord, Fault> {
 }
 
 async fn take_in(app: &App, room: &RoomRecord, person: &Person) -> Result<(), Fault> {
-    let _alone = app.accounts.lock().await;
     may_take_in(people::count(app, &room.room_id).await?)?;
     let membership = MembershipRecord {
         room_id: room.room_id.clone(),

@@ -47,7 +47,7 @@ pub(crate) async fn remove(
     };
     let removal = may_remove(Some(own), is, is_self)?;
     if let Some(other) = &other {
-        put_out(&app, &room, other).await?;
+        put_out(&app, &room, other, removal).await?;
         tracing::info!(room = %room.room_id, member = %other.member(), by = %person.member(), "member removed");
     }
     Ok(Json(match removal {
@@ -56,11 +56,18 @@ pub(crate) async fn remove(
     }))
 }
 
-async fn put_out(app: &App, room: &RoomRecord, person: &Person) -> Result<(), Fault> {
+async fn put_out(app: &App, room: &RoomRecord, person: &Person, removal: Removal) -> Result<(), Fault> {
+    // Nobody makes a token or comes back by a code meanwhile.
+    let _alone = app.accounts.lock().await;
     let revoked = revoked_tokens(app, room, person).await?;
     let mut members: Vec<MemberId> = person.members().cloned().collect();
     members.extend(revoked.iter().filter_map(member_of));
-    let changes: Vec<Change> = revoked.iter().cloned().map(Change::PutApiKey).collect();
+    let mut changes: Vec<Change> = revoked.iter().cloned().map(Change::PutApiKey).collect();
+    if removal == Removal::IsRemoved {
+        // It may know the room's codes: who is still expected needs a new one.
+        let codes = app.context.store.invites_of(&room.room_id).await?;
+        changes.extend(codes.into_iter().map(|invite| Change::DeleteInvite(invite.code)));
+    }
     app.context.store.apply(changes).await?;
     expel(app, &room.room_id, members).await?;
     // Those that are about to register by what they were.

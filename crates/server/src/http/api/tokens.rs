@@ -47,6 +47,8 @@ pub(crate) async fn create(State(app): State<Arc<App>>, headers: HeaderMap, body
         revoked_at: None,
     };
     let _alone = app.accounts.lock().await;
+    // Looked at again: it may have been removed meanwhile, with the tokens that it had.
+    Standing::of(&app, &headers, room.as_str(), RoomDeed::MakeToken).await?;
     may_make_token(app.context.store.api_keys_for(&room).await?.len())?;
     app.context.store.apply(vec![Change::PutApiKey(token.clone())]).await?;
     tracing::info!(%room, token = %token.id(), by = %token.owner, "worker token made");
