@@ -1,4 +1,4 @@
-//! Which connections came in by which key and as whom, so that a key that is revoked ends with everything it opened.
+//! Which connections and streams came in by which key and as whom, so that a key that is revoked ends with everything it opened.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use sleap_rtc_access::Person;
 use sleap_rtc_wire::record::ApiKeyRecord;
 use sleap_rtc_wire::{ConnId, KeyHash, PublicKey, RoomId, Time};
+use tokio::sync::Notify;
 
 use crate::outbox::{End, Outbox};
 
@@ -22,13 +23,19 @@ struct Tables {
 }
 
 struct Use {
-    conn: ConnId,
-    outbox: Arc<Outbox>,
+    opened: Opened,
     key: Option<KeyHash>,
     /// When the key ends.
     expires_at: Option<Time>,
     room: Option<RoomId>,
     person: Option<Person>,
+}
+
+/// What somebody came in to.
+enum Opened {
+    Connection(ConnId, Arc<Outbox>),
+    /// A stream of events, with what cuts its connection.
+    Stream(Arc<Notify>),
 }
 
 /// Keeps a use known; dropping it ends it.
@@ -45,14 +52,22 @@ impl InUse {
     /// A connection is about to show this key, or none. Told before the key is looked up: then a key that is revoked meanwhile is
     /// either seen revoked, or closes this connection.
     pub(crate) fn begin(self: &Arc<Self>, conn: ConnId, outbox: &Arc<Outbox>, key: Option<KeyHash>) -> Using {
+        self.open(Opened::Connection(conn, outbox.clone()), key)
+    }
+
+    /// The same of a stream.
+    pub(crate) fn begin_stream(self: &Arc<Self>, cut: &Arc<Notify>, key: Option<KeyHash>) -> Using {
+        self.open(Opened::Stream(cut.clone()), key)
+    }
+
+    fn open(self: &Arc<Self>, opened: Opened, key: Option<KeyHash>) -> Using {
         let mut tables = self.tables();
         tables.last += 1;
         let id = tables.last;
         if let Some(key) = key {
             tables.by_key.insert((key, id));
         }
-        let outbox = outbox.clone();
-        tables.uses.insert(id, Use { conn, outbox, key, expires_at: None, room: None, person: None });
+        tables.uses.insert(id, Use { opened, key, expires_at: None, room: None, person: None });
         Using { of: self.clone(), id }
     }
 
@@ -100,14 +115,20 @@ impl InUse {
     pub(crate) fn keys_in(&self, room: &RoomId) -> HashMap<ConnId, KeyHash> {
         let tables = self.tables();
         let uses = tables.by_room.get(room).into_iter().flatten().filter_map(|id| tables.uses.get(id));
-        uses.filter_map(|one| Some((one.conn, one.key?))).collect()
+        uses.filter_map(|one| match one.opened {
+            Opened::Connection(conn, _) => Some((conn, one.key?)),
+            Opened::Stream(_) => None,
+        })
+        .collect()
     }
 }
 
 impl Tables {
     fn close(&self, id: u64) {
-        if let Some(one) = self.uses.get(&id) {
-            one.outbox.close(End::Revoked);
+        match self.uses.get(&id).map(|one| &one.opened) {
+            Some(Opened::Connection(_, outbox)) => outbox.close(End::Revoked),
+            Some(Opened::Stream(cut)) => cut.notify_one(),
+            None => {}
         }
     }
 }

@@ -14,15 +14,18 @@ use futures_util::stream;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use sleap_rtc_access::Person;
-use sleap_rtc_wire::{Code, RoomId};
+use sleap_rtc_wire::record::ApiKeyRecord;
+use sleap_rtc_wire::{ApiKey, Code, KeyId, RoomId};
+use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
 
 use super::ask::{member_of, not_a_member};
 use super::ticket::Ticket;
 use crate::app::App;
 use crate::channels::{Name, TooManyStreams, Watch};
-use crate::http::auth::belongs;
+use crate::http::auth::{bearer, belongs};
 use crate::http::fault::Fault;
+use crate::in_use::Using;
 use crate::listen::Remote;
 use crate::persons;
 
@@ -52,9 +55,9 @@ pub(crate) async fn watch(
     let Query(asked) = asked.map_err(|refused| Fault::validation("value_error", &["query"], refused.body_text()))?;
     let channel: Name =
         channel.parse().map_err(|error| Fault::new(StatusCode::NOT_FOUND, Code::NotFound, format!("{error}")))?;
-    let (room, person) = match asked.ticket {
-        Some(ticket) => by_ticket(&app, &ticket, &channel).await?,
-        None => by_name(&app, &headers, asked.room_id).await?,
+    let Admitted { room, person, using } = match asked.ticket {
+        Some(ticket) => by_ticket(&app, &ticket, &channel, &remote.cut).await?,
+        None => by_name(&app, &headers, asked.room_id, &remote.cut).await?,
     };
     let (channels, now) = (&app.context.channels, app.context.now());
     let watch = channels.watch(&room, &channel, person.member(), remote.cut.clone(), now);
@@ -67,22 +70,46 @@ pub(crate) async fn watch(
         (header::CACHE_CONTROL.as_str(), "no-cache"),
         ("x-accel-buffering", "no"),
     ];
-    Ok((headers, Body::from_stream(stream::unfold(Stream::new(app, watch, room, person), Stream::next)))
-        .into_response())
+    let stream = Stream::new(app, watch, Admitted { room, person, using });
+    Ok((headers, Body::from_stream(stream::unfold(stream, Stream::next))).into_response())
+}
+
+/// Who may watch.
+struct Admitted {
+    room: RoomId,
+    person: Person,
+    /// What it came in by: with that the stream ends.
+    using: Using,
 }
 
 /// Who came with a ticket, which belongs to the room still.
-async fn by_ticket(app: &App, text: &str, channel: &Name) -> Result<(RoomId, Person), Fault> {
+async fn by_ticket(app: &App, text: &str, channel: &Name, cut: &Arc<Notify>) -> Result<Admitted, Fault> {
     let ticket = Ticket::open(text, &app.admin_secret, channel, app.context.now());
-    let Ticket { room, member, .. } = ticket.ok_or_else(|| {
-        Fault::unauthorized("this ticket is not good, or not any more; POST /api/stream-ticket gives another")
-    })?;
+    let Ticket { room, member, key, .. } = ticket.ok_or_else(bad_ticket)?;
+    let (using, key) = match key {
+        Some(key) => by_key(app, &key, cut).await?,
+        None => (app.in_use.begin_stream(cut, None), None),
+    };
     let person = persons::of_member(&*app.context.store, &member).await?;
+    using.is_in(&room, Some(&person), key.as_ref());
     let record = app.registry.record(&room).await?.ok_or_else(Fault::room_not_found)?;
-    if belongs(app, &record, &person).await? { Ok((room, person)) } else { Err(not_a_member()) }
+    if belongs(app, &record, &person).await? { Ok(Admitted { room, person, using }) } else { Err(not_a_member()) }
 }
 
-async fn by_name(app: &App, headers: &HeaderMap, room: Option<RoomId>) -> Result<(RoomId, Person), Fault> {
+/// The key by which a ticket was asked for, in use from now on. Looked at after that, so that it does not end unseen.
+async fn by_key(app: &App, key: &KeyId, cut: &Arc<Notify>) -> Result<(Using, Option<ApiKeyRecord>), Fault> {
+    let store = &*app.context.store;
+    let hash = store.api_key_named(key).await?.ok_or_else(bad_ticket)?.hash;
+    let using = app.in_use.begin_stream(cut, Some(hash));
+    let record = store.api_key_named(key).await?.filter(|key| key.is_active(app.context.now()));
+    Ok((using, Some(record.ok_or_else(bad_ticket)?)))
+}
+
+fn bad_ticket() -> Fault {
+    Fault::unauthorized("this ticket is not good, or not any more; POST /api/stream-ticket gives another")
+}
+
+async fn by_name(app: &App, headers: &HeaderMap, room: Option<RoomId>, cut: &Arc<Notify>) -> Result<Admitted, Fault> {
     if !headers.contains_key(header::AUTHORIZATION) {
         let text = "a stream needs a ticket of POST /api/stream-ticket, or a Bearer credential and room_id";
         return Err(Fault::unauthorized(text));
@@ -90,8 +117,17 @@ async fn by_name(app: &App, headers: &HeaderMap, room: Option<RoomId>) -> Result
     let Some(room) = room else {
         return Err(Fault::validation("missing", &["query", "room_id"], "Field required"));
     };
-    let (shown, _) = member_of(app, headers, &room).await?;
-    Ok((room, shown.person()?.clone()))
+    let key: Option<ApiKey> = bearer(headers)?.parse().ok();
+    let using = app.in_use.begin_stream(cut, key.as_ref().map(ApiKey::hash));
+    let (shown, record) = member_of(app, headers, &room).await?;
+    let person = shown.person()?.clone();
+    let key = match &key {
+        Some(key) => app.context.store.api_key(key).await?,
+        None => None,
+    };
+    using.is_in(&room, Some(&person), key.as_ref());
+    // Looked at again, now that its end would be heard of.
+    if belongs(app, &record, &person).await? { Ok(Admitted { room, person, using }) } else { Err(not_a_member()) }
 }
 
 /// `GET /relay/health`.
@@ -104,8 +140,7 @@ pub(crate) async fn health(State(app): State<Arc<App>>) -> Json<Value> {
 struct Stream {
     app: Arc<App>,
     watch: Watch,
-    room: RoomId,
-    person: Person,
+    of: Admitted,
     quiet_until: Instant,
     look_at: Instant,
 }
@@ -113,9 +148,9 @@ struct Stream {
 type Written = (Result<Bytes, Infallible>, Stream);
 
 impl Stream {
-    fn new(app: Arc<App>, watch: Watch, room: RoomId, person: Person) -> Self {
+    fn new(app: Arc<App>, watch: Watch, of: Admitted) -> Self {
         let now = Instant::now();
-        let mut stream = Self { app, watch, room, person, quiet_until: now, look_at: now + LOOK };
+        let mut stream = Self { app, watch, of, quiet_until: now, look_at: now + LOOK };
         stream.quiet_until = stream.quiet();
         stream
     }
@@ -146,10 +181,10 @@ impl Stream {
     }
 
     async fn is_of_the_room(&self) -> bool {
-        match self.app.registry.record(&self.room).await {
+        match self.app.registry.record(&self.of.room).await {
             Ok(None) => false,
             // A fault is in the log already. Who watches is looked at again in a minute.
-            Ok(Some(record)) => belongs(&self.app, &record, &self.person).await.unwrap_or(true),
+            Ok(Some(record)) => belongs(&self.app, &record, &self.of.person).await.unwrap_or(true),
             Err(error) => {
                 self.app.context.store_failed("look who watches", &error);
                 true

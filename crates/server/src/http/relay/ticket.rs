@@ -10,11 +10,12 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sleap_rtc_wire::{MemberId, RoomId, Time};
+use sleap_rtc_wire::{ApiKey, KeyId, MemberId, RoomId, Time};
 
 use super::ask::member_of;
 use crate::app::App;
 use crate::channels::Name;
+use crate::http::auth::bearer;
 use crate::http::body::Body;
 use crate::http::fault::Fault;
 
@@ -28,14 +29,17 @@ const KEY: &str = "sleap-rtc 2026-11 stream tickets v1";
 pub(super) struct Ticket {
     pub(super) room: RoomId,
     pub(super) member: MemberId,
+    /// By which key it was asked for, if it was one: a ticket is good no longer than that.
+    pub(super) key: Option<KeyId>,
     until: Time,
 }
 
 impl Ticket {
     /// The ticket as text. None of its parts has a dot in it.
     fn seal(&self, secret: &str, channel: &Name) -> String {
-        let Self { room, member, until } = self;
-        let said = format!("{}.{room}.{member}", until.0);
+        let Self { room, member, key, until } = self;
+        let key = key.as_ref().map_or("", KeyId::as_str);
+        let said = format!("{}.{room}.{member}.{key}", until.0);
         format!("{said}.{}", seal(secret, &said, channel))
     }
 
@@ -49,7 +53,9 @@ impl Ticket {
         let mut parts = said.split('.');
         let until = Time(parts.next()?.parse().ok()?);
         let (room, member) = (RoomId::new(parts.next()?).ok()?, MemberId::new(parts.next()?).ok()?);
-        (until > now).then_some(Self { room, member, until })
+        let key = Some(parts.next()?).filter(|key| !key.is_empty()).map(KeyId::new).transpose().ok()?;
+        // Nothing more: what stood behind it would be the beginning of another channel's name.
+        (parts.next().is_none() && until > now).then_some(Self { room, member, key, until })
     }
 }
 
@@ -71,7 +77,8 @@ pub(crate) async fn give(State(app): State<Arc<App>>, headers: HeaderMap, body: 
         channel.parse().map_err(|error| Fault::validation("value_error", &["body", "channel"], format!("{error}")))?;
     let (shown, _) = member_of(&app, &headers, &room_id).await?;
     let member = shown.person()?.member().clone();
-    let ticket = Ticket { room: room_id, member, until: app.context.now().plus_ms(GOOD_MS) };
+    let key = bearer(&headers)?.parse().ok().map(|key: ApiKey| key.hash().id());
+    let ticket = Ticket { room: room_id, member, key, until: app.context.now().plus_ms(GOOD_MS) };
     let text = ticket.seal(&app.admin_secret, &channel);
     Ok(Json(json!({"ticket": text, "channel": channel.to_string(), "expires_in_seconds": GOOD_MS / 1000})))
 }
@@ -87,6 +94,7 @@ mod tests {
         Ticket {
             room: RoomId::new("pool").unwrap(),
             member: MemberId::new("u_0a1b").unwrap(),
+            key: Some(KeyId::new("key_0a1b").unwrap()),
             until: NOW.plus_ms(GOOD_MS),
         }
     }
@@ -115,6 +123,10 @@ mod tests {
             let changed = String::from_utf8(changed).unwrap();
             assert_eq!(Ticket::open(&changed, SECRET, &channel("job_1"), NOW), None, "{changed}");
         }
+        // Nor moved into the name of another channel.
+        let text = ticket().seal(SECRET, &channel("worker:a.job_2"));
+        let (said, sealed) = text.rsplit_once('.').unwrap();
+        assert_eq!(Ticket::open(&format!("{said}.worker:a.{sealed}"), SECRET, &channel("job_2"), NOW), None);
         for text in ["", ".", "...", "x.y.z.0", &text[1..], &text[..text.len() - 1]] {
             assert_eq!(Ticket::open(text, SECRET, &channel("job_1"), NOW), None, "{text}");
         }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Lab;
-use crate::rig::{TestServer, eventually};
+use super::browser::Browser;
+use crate::rig::{Account, TestServer, eventually};
 
 #[tokio::test]
 async fn nothing_can_be_published_from_outside() {
@@ -144,4 +145,29 @@ async fn streams_end_with_the_server_and_with_the_room() {
     drop(other);
     Arc::into_inner(lab.server).expect("nobody else has it").stop().await;
     assert_eq!(stream.read_to_end().await, 0);
+}
+
+#[tokio::test]
+async fn a_stream_ends_with_the_key_that_opened_it_and_with_the_membership() {
+    let server = Arc::new(TestServer::start().await);
+    let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let room = ana.room(&server, "lab").await;
+    bob.joins(&server, &room, &ana).await;
+    let key = bob.key(&server).await;
+    let (by_key, by_token) = (Browser::new(server.http, &room, &key), Browser::new(server.http, &room, &bob.token));
+    let path = format!("/stream/worker:gpu1?room_id={room}");
+    let mut shown = by_key.open_as(&path, Some(&key)).await;
+    let ticket = by_key.ticket("worker:gpu1").await;
+    let with_ticket = format!("/stream/worker:gpu1?ticket={ticket}");
+    let mut ticketed = by_key.open(&with_ticket).await;
+    let mut others = by_token.watch("worker:gpu1").await;
+    assert_eq!(bob.delete(&server, &format!("/api/auth/account-keys/{key}")).await.status, 200);
+    for stream in [&mut shown, &mut ticketed] {
+        assert_eq!(stream.read_to_end().await, 0);
+    }
+    assert_eq!(server.get(&with_ticket).send().await.error(), (401, "AUTH_FAILED".to_owned()), "nor does its ticket");
+    let health = server.get("/relay/health").send().await.json();
+    assert_eq!(health["total_subscribers"], 1, "what came in by something else goes on");
+    assert_eq!(ana.delete(&server, &format!("/api/auth/rooms/{room}/members/{}", bob.id)).await.status, 200);
+    assert_eq!(others.read_to_end().await, 0);
 }
