@@ -1,5 +1,6 @@
 //! Signing in by GitHub: a code that a browser brought back becomes the person whom GitHub names.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -80,7 +81,7 @@ const REASON: usize = 200;
 /// The way to GitHub.
 pub(crate) struct Way {
     agent: Agent,
-    free: Semaphore,
+    free: Arc<Semaphore>,
 }
 
 impl Default for Way {
@@ -91,7 +92,7 @@ impl Default for Way {
             .http_status_as_error(false)
             .user_agent(concat!("sleap-rtc/", env!("CARGO_PKG_VERSION")))
             .build();
-        Self { agent: agent.into(), free: Semaphore::new(AT_ONCE) }
+        Self { agent: agent.into(), free: Arc::new(Semaphore::new(AT_ONCE)) }
     }
 }
 
@@ -103,9 +104,11 @@ impl Way {
         code: String,
         redirect_uri: Option<String>,
     ) -> Result<GitHubUser, GitHubError> {
-        let _permit = self.free.try_acquire().map_err(|_| GitHubError::Busy)?;
+        let permit = self.free.clone().try_acquire_owned().map_err(|_| GitHubError::Busy)?;
         let (agent, github) = (self.agent.clone(), github.clone());
         let asked = tokio::task::spawn_blocking(move || {
+            // The thread's: it goes on if whoever asks hangs up.
+            let _permit = permit;
             let token = access_token(&agent, &github, &code, redirect_uri.as_deref())?;
             user(&agent, &github, &token)
         });
@@ -160,4 +163,29 @@ fn read<T: DeserializeOwned>(
     }
     let text = answer.body_mut().with_config().limit(ANSWER).read_to_string().map_err(unreachable)?;
     serde_json::from_str(&text).map_err(|_| refused())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_hangs_up_frees_no_place_before_its_thread_is_done() {
+        let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let site = format!("http://{}", silent.local_addr().unwrap());
+        let github = GitHub { site, ..GitHub::new("id".to_owned(), "secret".to_owned()) };
+        let way = Arc::new(Way::default());
+        let mut held = Vec::new();
+        for _ in 0..AT_ONCE {
+            let (way, github) = (way.clone(), github.clone());
+            let asking = tokio::spawn(async move { way.user(&github, "code".to_owned(), None).await });
+            held.push(silent.accept().await.unwrap());
+            asking.abort();
+            assert!(asking.await.unwrap_err().is_cancelled());
+        }
+        let one_more = way.user(&github, "code".to_owned(), None).await;
+        assert!(matches!(one_more, Err(GitHubError::Busy)));
+    }
 }
