@@ -300,7 +300,7 @@ pub(crate) fn workers() -> Filters {
 mod tests {
     use super::*;
 
-    fn worker(properties: Value) -> PeerEntry {
+    fn worker(properties: &Value) -> PeerEntry {
         let entry =
             json!({"peer_id": "w", "role": "worker", "metadata": {"properties": properties}, "connected_at": 0.0});
         serde_json::from_value(entry).unwrap()
@@ -308,8 +308,8 @@ mod tests {
 
     #[test]
     fn a_worker_of_the_python_package_is_no_worker_for_us() {
-        let python = || worker(json!({"sleap_version": "1.4", "gpu_memory_mb": 24_000}));
-        let ours = worker(json!({"worker_version": "0.1.0", "gpu_memory_mb": 8_188, "worker_name": "gpu1"}));
+        let python = || worker(&json!({"sleap_version": "1.4", "gpu_memory_mb": 24_000}));
+        let ours = worker(&json!({"worker_version": "0.1.0", "gpu_memory_mb": 8_188, "worker_name": "gpu1"}));
         assert!(there(&[python()], &[]).unwrap().contains("the only worker there is of the Python package"));
         assert!(
             there(&[python(), python()], &[]).unwrap().starts_with("all 2 workers there are of the Python package")

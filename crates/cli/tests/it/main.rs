@@ -13,6 +13,7 @@ mod room;
 mod rooms;
 mod roster;
 mod sandbox;
+mod security;
 mod server;
 mod text;
 mod train;

@@ -91,7 +91,7 @@ fn no_room_and_no_token() {
     let laptop = laptop(&house);
     fails(&train(&laptop), Exit::Usage, &laptop, &["no room is set", "SLEAP_RTC_ROOM_ID"]);
     let desk = laptop.clone().with("SLEAP_RTC_ROOM_ID", "a7f3d2e1");
-    fails(&train(&desk), Exit::Usage, &laptop, &["token", "SLEAP_RTC_ROOM_TOKEN"]);
+    fails(&train(&desk), Exit::RoomRefused, &laptop, &["token", "SLEAP_RTC_ROOM_TOKEN"]);
 }
 
 #[test]
