@@ -1,6 +1,6 @@
 //! Whatever the server sends or hands on, the worker's process goes on.
 
-use super::finding::status;
+use super::finding::until_free;
 use super::lab::Member;
 use super::{Lab, PyWorker, step};
 use crate::house::until;
@@ -12,7 +12,7 @@ fn answers(lab: &Lab, member: &Member, worker: &PyWorker) {
     hold.close_input();
     hold.end().good();
     assert!(worker.has_never_dropped_its_link());
-    until("it is free", || (status(member, &worker.id) == "available").then_some(()));
+    until_free(member, &worker.id);
     assert!(lab.house.server().is_running());
 }
 

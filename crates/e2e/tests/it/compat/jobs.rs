@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::finding::status;
+use super::finding::until_free;
 use super::home::ended;
 use super::lab::Member;
 use super::steps::{PairFault, count};
@@ -45,9 +45,7 @@ fn the_api_trains_to_the_end_and_the_worker_is_free_again() {
     let inference: Vec<&Value> = events(&all, "inference").into_iter().map(|event| &event["name"]).collect();
     assert_eq!(inference.last(), Some(&&json!("INFERENCE_COMPLETE")), "{inference:?}");
     assert!(worker.home.data().join("flies.predictions.slp").exists());
-    step("the worker is free again", || {
-        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
-    });
+    step("the worker is free again", || until_free(&ada, &worker.id));
     assert!(worker.has_never_dropped_its_link());
 }
 
@@ -84,7 +82,7 @@ fn a_job_is_stopped_early_and_another_is_cancelled() {
     if reason == Some(json!("training_failed")) {
         count("cancel is told as a cancel", PairFault::KillsWhatItCancels);
     }
-    until("it is free", || (status(&ada, &worker.id) == "available").then_some(()));
+    until_free(&ada, &worker.id);
 }
 
 #[test]
@@ -119,9 +117,7 @@ fn the_command_line_trains_and_tracks() {
     let words = ["train", "--config", &config, "--labels", &labels, "--max-epochs", "2", "--run-name", "flies"];
     step("train", || on_the_command_line(&ada, &worker, &words, "Remote Training Completed Successfully!"));
     // Its process was killed: the worker notices by itself that nobody is there any more.
-    step("free after a killed client", || {
-        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
-    });
+    step("free after a killed client", || until_free(&ada, &worker.id));
     let (model, output) = (worker.home.at("models/flies"), worker.home.at("tracked.slp"));
     let words = ["track", "--data-path", &labels, "--model-paths", &model, "--output", &output];
     step("track", || on_the_command_line(&ada, &worker, &words, "Remote Inference Completed Successfully!"));

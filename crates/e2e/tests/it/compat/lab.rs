@@ -9,7 +9,7 @@ use super::{Home, PyWorker, page};
 use crate::house::{House, example};
 
 /// What the Python programs of the tests are, beside the wheel's own.
-const PEERS: [(&str, &str); 9] = [
+const PEERS: [(&str, &str); 10] = [
     ("site/sitecustomize.py", include_str!("peers/site/sitecustomize.py")),
     ("api.py", include_str!("peers/api.py")),
     ("channel.py", include_str!("peers/channel.py")),
@@ -18,6 +18,7 @@ const PEERS: [(&str, &str); 9] = [
     ("files.py", include_str!("peers/files.py")),
     ("hold.py", include_str!("peers/hold.py")),
     ("proxy.py", include_str!("peers/proxy.py")),
+    ("quiet.py", include_str!("peers/quiet.py")),
     ("race.py", include_str!("peers/race.py")),
 ];
 
@@ -62,7 +63,8 @@ impl Lab {
         let folder = self.house.path().join(name);
         let data = folder.join("data");
         fs::create_dir_all(&data).and_then(|()| fs::create_dir_all(folder.join(".sleap-rtc"))).expect("folders");
-        let mounts = format!("[worker.io]\n[[worker.io.mounts]]\npath = {:?}\nlabel = \"data\"\n", data);
+        let path = data.display();
+        let mounts = format!("[worker.io]\n[[worker.io.mounts]]\npath = \"{path}\"\nlabel = \"data\"\n");
         fs::write(folder.join(".sleap-rtc/config.toml"), mounts).expect("a file");
         let peers = self.house.path().join("peers");
         let environment = self.environment(&folder, &peers);

@@ -4,9 +4,8 @@ use std::time::Instant;
 
 use rustix::process::Signal;
 
-use super::finding::status;
+use super::finding::{status, until_free};
 use super::{Lab, step};
-use crate::house::until;
 
 #[test]
 fn hazard_14_a_worker_is_taken_while_a_client_is_there_and_free_when_it_has_left() {
@@ -23,9 +22,7 @@ fn hazard_14_a_worker_is_taken_while_a_client_is_there_and_free_when_it_has_left
     hold.close_input();
     hold.end().good();
     let left = Instant::now();
-    step("free after the client has left", || {
-        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
-    });
+    step("free after the client has left", || until_free(&ada, &worker.id));
     println!("free {:.2} s after its client has left", left.elapsed().as_secs_f64());
 }
 
@@ -40,8 +37,6 @@ fn a_client_that_is_killed_frees_its_worker_in_the_end() {
     assert_ne!(hold.end().code, 0);
     let killed = Instant::now();
     assert_ne!(status(&ada, &worker.id), "available", "the worker does not know it yet");
-    step("free after a client was killed", || {
-        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
-    });
+    step("free after a client was killed", || until_free(&ada, &worker.id));
     println!("free {:.2} s after its client was killed", killed.elapsed().as_secs_f64());
 }

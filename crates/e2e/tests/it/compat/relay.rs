@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 
 use serde_json::{Value, json};
 
-use super::finding::status;
+use super::finding::{status, until_free};
 use super::jobs::the_ports;
 use super::lab::Member;
 use super::{Lab, PyWorker, step};
@@ -101,21 +101,21 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
         let stream = browser.stream(&job);
         stream.status("submitted");
         stream.status("accepted");
-        // Python workers say `available` all the time.
-        assert_ne!(status(&ada, &worker.id), "available");
         stream.until("an epoch has ended", |event| event["event"] == "epoch_end");
         stream.status("complete");
         stream.until("the predictions are there", |event| event["predictions_path"].is_string());
     });
-    until("it is free", || (status(&ada, &worker.id) == "available").then_some(()));
+    until_free(&ada, &worker.id);
     step("cancel a job through the server", || {
         let job = browser.submit(&worker, 500);
         let stream = browser.stream(&job);
         stream.until("it trains", |event| event["event"] == "epoch_end");
+        // Python workers say `available` all the time.
+        assert_ne!(status(&ada, &worker.id), "available");
         browser.post(&format!("/api/jobs/{job}/cancel"), json!({"mode": "cancel"}));
         let failed = stream.status("failed");
         assert_eq!(failed["message"], "Job cancelled by user", "{failed}");
     });
-    until("it is free", || (status(&ada, &worker.id) == "available").then_some(()));
+    until_free(&ada, &worker.id);
     assert!(worker.has_never_dropped_its_link());
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::finding::status;
+use super::finding::{status, until_free};
 use super::jobs::{the_ports, train};
 use super::{Lab, step};
 use crate::house::until;
@@ -17,7 +17,7 @@ fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
     let back = Instant::now();
     step("reconnect after a restart of the server", || worker.screen.shows("reconnected!"));
     println!("the worker is back {:.2} s after the server", back.elapsed().as_secs_f64());
-    until("it is free", || (status(&ada, &worker.id) == "available").then_some(()));
+    until_free(&ada, &worker.id);
     let _ports = the_ports();
     let told = train("run_training after a restart", &ada, &worker);
     assert_eq!(told.event("result")["success"], true);
@@ -41,7 +41,5 @@ fn hazard_01_a_worker_that_registers_anew_while_it_serves_a_client_is_not_shown_
     hold.close_input();
     hold.until("it was there all the time", |event| event["event"] == "held");
     drop(hold);
-    step("free after the client has left", || {
-        until("it is free", || (status(&ada, &worker.id) == "available").then_some(()))
-    });
+    step("free after the client has left", || until_free(&ada, &worker.id));
 }

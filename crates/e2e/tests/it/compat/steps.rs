@@ -34,7 +34,7 @@ impl PairFault {
 pub(crate) fn step<T>(name: &str, run: impl FnOnce() -> T) -> T {
     let mut record = Record::new(name);
     let done = run();
-    record.outcome = "passed".to_owned();
+    record.outcome = "passed";
     record.retell(name);
     done
 }
@@ -45,11 +45,11 @@ pub(crate) fn pair_step<T>(name: &str, mut run: impl FnMut() -> Result<T, PairFa
         let mut record = Record::new(name);
         match run() {
             Ok(done) => {
-                record.outcome = "passed".to_owned();
+                record.outcome = "passed";
                 record.retell(name);
                 return done;
             }
-            Err(fault) => record.outcome = fault.name().to_owned(),
+            Err(fault) => record.outcome = fault.name(),
         }
         record.retell(name);
     }
@@ -59,7 +59,7 @@ pub(crate) fn pair_step<T>(name: &str, mut run: impl FnMut() -> Result<T, PairFa
 /// A fault of the pair that was seen beside a step that went on.
 pub(crate) fn count(name: &str, fault: PairFault) {
     let mut record = Record::new(name);
-    record.outcome = fault.name().to_owned();
+    record.outcome = fault.name();
     record.retell(name);
 }
 
@@ -67,12 +67,12 @@ pub(crate) fn count(name: &str, fault: PairFault) {
 struct Record {
     name: String,
     start: Instant,
-    outcome: String,
+    outcome: &'static str,
 }
 
 impl Record {
     fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), start: Instant::now(), outcome: "failed".to_owned() }
+        Self { name: name.to_owned(), start: Instant::now(), outcome: "failed" }
     }
 
     fn retell(&self, name: &str) {
