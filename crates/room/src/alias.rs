@@ -36,7 +36,7 @@ impl Room {
 
     /// Whether a worker of this name may come back.
     fn is_missed(&self, id: &PeerId) -> bool {
-        self.absent.get(id).is_some() || self.claims.slot(id).is_some()
+        self.absent.get(id).is_some() || self.claims.slot(id).is_some() || self.holds.get(id).is_some()
     }
 
     /// Whether this registration would get the id that it names although somebody else has it: then nobody has to give way.

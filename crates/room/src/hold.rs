@@ -107,6 +107,12 @@ impl Hold {
             .min()
     }
 
+    /// Whether it ends soon, of which its record says nothing.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.guest.as_ref().is_some_and(|guest| guest.gone_until.is_some())
+            || self.errand.as_ref().is_some_and(|errand| errand.course == Course::Ending)
+    }
+
     /// Drops what is due.
     pub(crate) fn end_due(&mut self, now: Time) {
         self.guest.take_if(|guest| guest.due().is_some_and(|at| at <= now));

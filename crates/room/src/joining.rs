@@ -147,7 +147,9 @@ impl Room {
         let owner = holder.filter(|peer| peer.conn != conn).map(|peer| &peer.member);
         // A worker that is silent may hold what this room does not know, and comes back in a moment.
         let silent = || self.absent.get(id).filter(|missing| !missing.is_lost).map(|missing| &missing.member);
-        let away = || self.claims.worker_member(id).or_else(silent);
+        // So does one of the deployed kind, as far as this room knows.
+        let taken = || self.holds.get(id).map(|hold| &hold.member);
+        let away = || self.claims.worker_member(id).or_else(silent).or_else(taken);
         if owner.or_else(away).is_some_and(|owner| *owner != admission.member) {
             return Err((Code::Forbidden, format!("Peer {id} belongs to somebody else")));
         }

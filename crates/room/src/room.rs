@@ -175,7 +175,7 @@ impl Room {
 
     /// Whether the room may be dropped and loaded again later without anybody noticing: nobody is in it or on the way in,
     /// nobody holds a claim or waits for one, nothing is being written, and no grace period runs. Workers that are missed are in
-    /// the store.
+    /// the store, and so is who has one.
     pub fn may_unload(&self) -> bool {
         self.presence.is_empty()
             && self.joining.is_empty()
@@ -184,6 +184,7 @@ impl Room {
             && self.line.is_empty()
             && self.expected.is_written()
             && self.lifetime.is_quiet()
+            && !self.holds.iter().any(|(_, hold)| hold.is_ending())
     }
 
     /// The connection and the member of a connected peer, for `access`: who may delete it.

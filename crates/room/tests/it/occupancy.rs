@@ -188,6 +188,36 @@ fn the_same_client_may_offer_again() {
 }
 
 #[test]
+fn a_room_that_everybody_has_left_stays_until_it_knows_that_the_client_has_gone() {
+    let mut lab = Lab::new();
+    lab.engage();
+    for peer in [lab.old, lab.ana, lab.ben] {
+        lab.desk.go(closes(peer));
+    }
+    assert!(!lab.desk.room.may_unload(), "the store does not know since when the client is away");
+    lab.desk.wait(2 * MINUTE);
+    lab.desk.tick();
+    assert!(lab.desk.room.may_unload());
+    lab.desk.restart(quiet());
+    lab.come_back();
+    assert_eq!(lab.available(), ["old"]);
+}
+
+#[test]
+fn nobody_else_gets_the_name_of_a_worker_that_is_away_with_a_job() {
+    let mut lab = Lab::new();
+    lab.engage();
+    lab.desk.go(closes(lab.old));
+    for role in ["worker", "client"] {
+        let frames = lab.desk.go(registers(conn(51), keyed("mallory"), plain("old", role, json!({}))));
+        assert_eq!(only(frames), (conn(51), error(Code::Forbidden, "Peer old belongs to somebody else")));
+    }
+    lab.old = lab.desk.enter(conn(52), "old", old_worker("old"));
+    assert_eq!(lab.status(), "reserved");
+    assert!(!lab.reaches("ben"));
+}
+
+#[test]
 fn somebody_of_the_same_name_is_not_the_same_client() {
     let mut lab = Lab::new();
     lab.engage();
