@@ -69,6 +69,10 @@ fn the_program() {
       SLEAP_RTC_CA              certificates to believe, instead of this machine's
       SLEAP_RTC_INSECURE        set: talk to servers outside your network without
       encryption
+      SLEAP_DASHBOARD_URL       the Python package's login page; `doctor` says
+      whether it leads here
+      SLEAP_RTC_ACCOUNT_KEY     the Python package's account key; `doctor` says
+      whether it is set
       GITHUB_CLIENT_ID          with GITHUB_CLIENT_SECRET: `server` lets people log
       in by GitHub
       SLEAP_RTC_TRAINER         the sleap-nn program that workers run
