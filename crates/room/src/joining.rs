@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord};
 use sleap_rtc_wire::signal::Register;
-use sleap_rtc_wire::{Code, ConnId, FromPeer, MemberId, PeerId, Time, limits};
+use sleap_rtc_wire::{Code, ConnId, ErrorFrame, FromPeer, MemberId, PeerId, Time, ToPeer, limits};
 
 use crate::presence::Newcomer;
-use crate::{Admission, Input, Room, Ticket};
+use crate::{Admission, Effect, Input, Room, Ticket};
 
 /// What one connection may send while its registration is being written; more is refused.
 const EARLY_FRAMES: usize = 16;
@@ -63,7 +63,7 @@ impl Room {
         }
         let id = match self.check_registration(conn, &admission, &register, now) {
             Ok(id) => id,
-            Err((code, text)) => return self.refuse(conn, code, text, None),
+            Err((code, text)) => return self.not_taken_in(conn, code, text),
         };
         if admission.key.is_none() || self.joining.members.contains(&admission.member) {
             return self.enter(Newcomer { id, conn, admission, register }, now);
@@ -107,15 +107,20 @@ impl Room {
         if stored {
             match self.check_registration(conn, &admission, &register, now) {
                 Ok(id) => self.enter(Newcomer { id, conn, admission, register }, now),
-                Err((code, text)) => self.refuse(conn, code, text, None),
+                Err((code, text)) => self.not_taken_in(conn, code, text),
             }
         } else {
-            self.refuse(conn, Code::StoreUnavailable, "the store did not answer, you are not registered", None);
+            self.not_taken_in(conn, Code::StoreUnavailable, "the store did not answer, you are not registered");
         }
         for input in then {
             // One of them may be a registration that waits again, and then the rest waits behind it.
             self.take(input, now);
         }
+    }
+
+    /// The answer to a registration, for which its connection waits whatever an error does to its program.
+    pub(crate) fn not_taken_in(&mut self, conn: ConnId, code: Code, text: impl Into<String>) {
+        self.push(Effect::Send { conn, frame: ToPeer::Error(ErrorFrame::new(code, text)) });
     }
 
     /// Who the registration would be, or why not.

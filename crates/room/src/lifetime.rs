@@ -98,6 +98,11 @@ impl Lifetime {
         self.writing.is_none() && self.empty_since.is_none() && self.retry_at.is_none()
     }
 
+    /// Whether the room's removal is asked for, being written, or done.
+    pub(crate) fn is_ending(&self) -> bool {
+        self.is_removing() || self.is_over()
+    }
+
     /// Whether the room's removal is asked for or being written.
     pub(crate) fn is_removing(&self) -> bool {
         self.next.is_removal() || matches!(self.writing, Some(Writing { what: What::Delete, .. }))
@@ -318,7 +323,7 @@ impl Room {
             self.end_claim(&worker, EndReason::RoomRemoved, Tell::Both);
         }
         for conn in self.joining.give_up() {
-            self.refuse(conn, Code::RoomNotFound, "Room not found", None);
+            self.not_taken_in(conn, Code::RoomNotFound, "Room not found");
         }
         let peers: Vec<Joined> = self.presence.with_role(None).map(|(joined, _)| joined).collect();
         for joined in peers {

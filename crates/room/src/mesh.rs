@@ -5,7 +5,7 @@
 
 use sleap_rtc_wire::record::{Mesh, Switches};
 use sleap_rtc_wire::signal::{MeshFrame, MeshKind, Register, RegisteredAuth};
-use sleap_rtc_wire::{CLAIMS, Code, ErrorFrame, PeerId, ToPeer, limits};
+use sleap_rtc_wire::{CLAIMS, Code, ConnId, ErrorFrame, PeerId, ToPeer, limits};
 
 use crate::discovery::{ANSWER, WORKER, weight};
 use crate::peer::Peer;
@@ -46,6 +46,15 @@ impl Room {
             }
             None => self.leader = Some(id),
         }
+    }
+
+    /// Whether an error may be sent there: a deployed worker that does not lead its room's mesh ends its whole process at any.
+    pub(crate) fn survives_errors(&self, conn: ConnId) -> bool {
+        if !self.has_mesh() {
+            return true;
+        }
+        let peer = self.presence.by_conn(conn).and_then(|joined| self.presence.get(joined));
+        peer.is_none_or(|peer| !peer.is_of_mesh() || self.leader.as_ref() == Some(&peer.id))
     }
 
     /// A peer is gone, and its lead with it.

@@ -299,6 +299,9 @@ impl Room {
     }
 
     pub(crate) fn send(&mut self, conn: ConnId, frame: ToPeer) {
+        if matches!(frame, ToPeer::Error(_)) && !self.survives_errors(conn) {
+            return;
+        }
         self.effects.push_back(Effect::Send { conn, frame });
     }
 

@@ -116,6 +116,20 @@ fn what_cannot_be_delivered_is_told() {
 }
 
 #[test]
+fn hazard_02_a_worker_that_does_not_lead_hears_of_no_error() {
+    let mut desk = pair();
+    let job =
+        json!({"type": "peer_message", "from_peer_id": "gpu2", "to_peer_id": "gone", "payload": {"accepted": true}});
+    let huge = json!({"type": "update_metadata", "peer_id": "gpu2", "metadata": {"properties": {"x": "x".repeat(limits::METADATA)}}});
+    for frame in [connect("gpu2", "gone"), answer("gpu2", "gone"), connect("gpu1", "gpu2"), job, huge] {
+        assert_effects(desk.put(heard(conn(2), &frame)), []);
+    }
+    let too_long = plain("gpu2", &"worker".repeat(10), json!({}));
+    // A registration is always answered: its connection is not read any further before.
+    assert_eq!(refused(desk.go(registers(conn(2), keyed("lab"), too_long)), conn(2)), Code::TooLarge);
+}
+
+#[test]
 fn nobody_speaks_for_another_worker_or_as_one() {
     let mut desk = pair();
     assert_eq!(error_for(&mut desk, &connect("gpu2", "gpu2")).unwrap().code, Code::Forbidden);
