@@ -14,7 +14,7 @@ pub struct Subject {
     pub member: MemberId,
     /// How it signed in.
     pub kind: IdentityKind,
-    /// The key that it proved, for [`IdentityKind::Key`].
+    /// The key that it proved, for [`IdentityKind::Key`] and for an account's token that was given to a computer's key.
     pub key: Option<PublicKey>,
     /// What old programs use as their peer id.
     pub username: String,
@@ -56,8 +56,14 @@ pub trait Identity: Send + Sync + 'static {
     /// The identity of an installation's key: the same every time.
     async fn sign_in_key(&self, proof: KeyProof, now: Time) -> Result<SignedIn, IdentityError>;
 
-    /// A token of a person, good for seven days: the account is in the store, and whoever asks has shown to be that person.
-    async fn sign_in_account(&self, account: &AccountRecord, now: Time) -> Result<SignedIn, IdentityError>;
+    /// A token of a person, good for seven days: the account is in the store, and whoever asks has shown to be that person. `computer`:
+    /// by this key, if it was one of the account's; then the token ends with its place in the account.
+    async fn sign_in_account(
+        &self,
+        account: &AccountRecord,
+        computer: Option<PublicKey>,
+        now: Time,
+    ) -> Result<SignedIn, IdentityError>;
 
     /// Whom a token names, if it is good and its identity or account still exists.
     async fn verify(&self, id_token: &str, now: Time) -> Result<Subject, IdentityError>;

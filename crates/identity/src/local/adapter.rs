@@ -67,6 +67,17 @@ impl Local {
         blake3::derive_key(context, self.key.as_bytes())
     }
 
+    /// Whether the account that a token names is there, and still has the computer that the token was given to.
+    async fn account_is_there(&self, claims: &Claims) -> Result<bool, IdentityError> {
+        if let Some(key) = &claims.key {
+            let device = self.store.device_key(key).await?;
+            if device.is_none_or(|device| device.account != claims.sub) {
+                return Ok(false);
+            }
+        }
+        Ok(self.store.account(&claims.sub).await?.is_some())
+    }
+
     fn signed_in(&self, record: IdentityRecord, now: Time) -> SignedIn {
         let IdentityRecord { member, kind, username, key, .. } = record;
         let (lasts, issuer) = match kind {
@@ -149,9 +160,15 @@ impl Identity for Local {
         Ok(self.signed_in(record, now))
     }
 
-    async fn sign_in_account(&self, account: &AccountRecord, now: Time) -> Result<SignedIn, IdentityError> {
+    async fn sign_in_account(
+        &self,
+        account: &AccountRecord,
+        computer: Option<PublicKey>,
+        now: Time,
+    ) -> Result<SignedIn, IdentityError> {
         let AccountRecord { member, username, created_at, .. } = account.clone();
-        Ok(self.signed_in(IdentityRecord { member, kind: IdentityKind::Account, username, key: None, created_at }, now))
+        let (kind, key) = (IdentityKind::Account, computer);
+        Ok(self.signed_in(IdentityRecord { member, kind, username, key, created_at }, now))
     }
 
     async fn verify(&self, id_token: &str, now: Time) -> Result<Subject, IdentityError> {
@@ -161,7 +178,7 @@ impl Identity for Local {
             return Err(IdentityError::TokenExpired);
         }
         let is_there = match claims.kind {
-            IdentityKind::Account => self.store.account(&claims.sub).await?.is_some(),
+            IdentityKind::Account => self.account_is_there(&claims).await?,
             IdentityKind::Anonymous | IdentityKind::Key => self.store.identity(&claims.sub).await?.is_some(),
         };
         if !is_there {

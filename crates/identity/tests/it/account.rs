@@ -4,7 +4,6 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sleap_rtc_identity::{Identity, IdentityError};
-use sleap_rtc_store::Store;
 use sleap_rtc_wire::record::{AccountRecord, Change, IdentityKind};
 use sleap_rtc_wire::{MemberId, Time};
 
@@ -21,7 +20,7 @@ fn ana() -> AccountRecord {
 async fn an_accounts_token_is_good_for_a_week() {
     let rig = rig();
     rig.store.apply(vec![Change::PutAccount(ana())]).await.unwrap();
-    let signed_in = rig.identity.sign_in_account(&ana(), NOW).await.unwrap();
+    let signed_in = rig.identity.sign_in_account(&ana(), None, NOW).await.unwrap();
     let subject = rig.identity.verify(&signed_in.id_token, NOW.plus_ms(WEEK_MS - 1000)).await.unwrap();
     assert_eq!((subject.member, subject.kind), (ana().member, IdentityKind::Account));
     assert_eq!((subject.username.as_str(), subject.key), ("ana", None));
@@ -31,7 +30,7 @@ async fn an_accounts_token_is_good_for_a_week() {
 
 #[tokio::test]
 async fn its_claims_are_those_that_deployed_programs_read() {
-    let token = rig().identity.sign_in_account(&ana(), NOW).await.unwrap().id_token;
+    let token = rig().identity.sign_in_account(&ana(), None, NOW).await.unwrap().id_token;
     let claims: Value =
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(token.split('.').nth(1).unwrap()).unwrap()).unwrap();
     assert_eq!((&claims["sub"], &claims["username"]), (&"u_1".into(), &"ana".into()));
@@ -43,7 +42,7 @@ async fn its_claims_are_those_that_deployed_programs_read() {
 #[tokio::test]
 async fn it_ends_with_its_account() {
     let rig = rig();
-    let signed_in = rig.identity.sign_in_account(&ana(), NOW).await.unwrap();
+    let signed_in = rig.identity.sign_in_account(&ana(), None, NOW).await.unwrap();
     let never_was = rig.identity.verify(&signed_in.id_token, NOW).await;
     assert!(matches!(never_was, Err(IdentityError::Forgotten)));
     rig.store.apply(vec![Change::PutAccount(ana())]).await.unwrap();

@@ -40,14 +40,24 @@ pub(super) fn user(account: &AccountRecord) -> User {
     }
 }
 
-/// A token of the account, with whom it names.
+/// A token of the account, with whom it names. `key`: one that was just made, which is told with it.
 pub(super) async fn signed_in(
     app: &App,
     account: &AccountRecord,
     key: Option<&ApiKey>,
 ) -> Result<AccountSignedIn, Fault> {
-    let token = app.context.identity.sign_in_account(account, app.context.now()).await?.id_token;
-    Ok(AccountSignedIn { token, user: user(account), account_key: key.map(|key| key.reveal().to_owned()) })
+    let token = app.context.identity.sign_in_account(account, None, app.context.now()).await?.id_token;
+    Ok(told(account, token, key))
+}
+
+/// A token for one of the account's computers, which ends with its place in the account.
+async fn computer_signed_in(app: &App, account: &AccountRecord, computer: PublicKey) -> Result<AccountSignedIn, Fault> {
+    let token = app.context.identity.sign_in_account(account, Some(computer), app.context.now()).await?.id_token;
+    Ok(told(account, token, None))
+}
+
+fn told(account: &AccountRecord, token: String, key: Option<&ApiKey>) -> AccountSignedIn {
+    AccountSignedIn { token, user: user(account), account_key: key.map(|key| key.reveal().to_owned()) }
 }
 
 /// `POST /api/auth/account`: for the installation that signed in.
@@ -71,7 +81,7 @@ pub(crate) async fn create(
     let changes = vec![Change::PutAccount(account.clone()), Change::PutDeviceKey(device)];
     app.context.store.apply(changes).await.map_err(not_made)?;
     tracing::info!(account = %account.member, "account made");
-    Ok(Json(signed_in(&app, &account, None).await?))
+    Ok(Json(computer_signed_in(&app, &account, key).await?))
 }
 
 /// `POST /api/auth/key-login`: the account that has the installation's key proven.
@@ -82,9 +92,9 @@ pub(crate) async fn key_login(
 ) -> Result<Json<AccountSignedIn>, Fault> {
     sign_in::counted(&app, address)?;
     let shown = Shown::by_name(&app, &headers).await?;
-    installation(shown.person()?)?;
+    let key = installation(shown.person()?)?;
     let account = shown.person()?.account().ok_or_else(|| not_found("this computer belongs to no account"))?;
-    Ok(Json(signed_in(&app, account, None).await?))
+    Ok(Json(computer_signed_in(&app, account, key).await?))
 }
 
 /// `POST /api/auth/device`: attaches an installation that shows its key.

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::rig::{Account, Installation, MadeRoom, Peer, TestServer, text};
+use crate::rig::{Account, Installation, MadeRoom, Peer, Request, TestServer, text};
 
 #[tokio::test]
 async fn a_computer_makes_an_account_and_is_signed_in_by_its_key_from_then_on() {
@@ -128,6 +128,7 @@ async fn a_computer_that_asks_twice_at_once_makes_one_account() {
 async fn a_computer_that_goes_to_another_account_takes_nothing_with_it() {
     let server = TestServer::start().await;
     let (ana, bob) = (Account::new(&server, "ana").await, Account::new(&server, "bob").await);
+    let key = ana.key(&server).await;
     let made = ana.post(&server, "/api/auth/rooms", &json!({"name": "lab"})).await.json();
     let room = MadeRoom { id: text(&made["room_id"]), token: text(&made["room_token"]), maker: ana.computer.clone() };
     let fields = json!({"peer_id": "gpu1", "role": "worker"});
@@ -142,7 +143,8 @@ async fn a_computer_that_goes_to_another_account_takes_nothing_with_it() {
         let seen = |room: &str| server.get(&format!("/api/auth/rooms/{room}")).bearer(credential).send();
         assert_eq!([seen(&room.id).await.status, seen(&own).await.status], [404, 200]);
     }
-    assert_eq!(ana.get(&server, &format!("/api/auth/rooms/{}", room.id)).await.status, 200);
+    let hers = server.get(&format!("/api/auth/rooms/{}", room.id)).bearer(&key).send().await;
+    assert_eq!(hers.status, 200);
 }
 
 /// On 401 programs throw away the credential that they called with.
@@ -152,4 +154,24 @@ async fn another_computers_bad_token_is_not_blamed_on_the_caller() {
     let ana = Account::new(&server, "ana").await;
     let body = json!({"id_token": "forged", "device_name": "x"});
     assert_eq!(ana.post(&server, "/api/auth/device", &body).await.error(), (403, "AUTH_FAILED".to_owned()));
+}
+
+#[tokio::test]
+async fn a_token_that_a_computer_was_given_ends_with_its_place_in_the_account() {
+    let server = TestServer::start().await;
+    let ana = Account::new(&server, "ana").await;
+    let key = ana.key(&server).await;
+    let login = server.post("/api/auth/key-login").bearer(&ana.computer.sign_in(&server).await).send().await;
+    let device = ana.get(&server, "/api/auth/account").await.json()["devices"][0]["key_id"].clone();
+    let path = format!("/api/auth/public-keys/{}", text(&device));
+    assert_eq!(Request::new(server.http, "DELETE", &path).bearer(&key).send().await.status, 200);
+    for token in [&ana.token, &text(&login.json()["token"])] {
+        let shown = server.get("/api/auth/account-keys").bearer(token).send().await;
+        assert_eq!(shown.error(), (401, "AUTH_FAILED".to_owned()));
+    }
+    assert_eq!(
+        server.get("/api/auth/account").bearer(&key).send().await.status,
+        200,
+        "by something else it is as it was"
+    );
 }

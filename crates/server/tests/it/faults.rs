@@ -266,7 +266,12 @@ impl Identity for Fixed {
         Err(IdentityError::TooMany)
     }
 
-    async fn sign_in_account(&self, _: &AccountRecord, _: Time) -> Result<SignedIn, IdentityError> {
+    async fn sign_in_account(
+        &self,
+        _: &AccountRecord,
+        _: Option<PublicKey>,
+        _: Time,
+    ) -> Result<SignedIn, IdentityError> {
         Err(IdentityError::TooMany)
     }
 
