@@ -9,7 +9,9 @@ from sleap_rtc import api
 
 
 def say(event, **facts):
-    print(json.dumps({"event": event, **facts}), flush=True)
+    # One write: several threads speak.
+    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+    sys.stdout.flush()
 
 
 def shown(room):

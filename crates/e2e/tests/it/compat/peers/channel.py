@@ -19,7 +19,9 @@ from sleap_rtc.config import get_config
 
 
 def say(event, **facts):
-    print(json.dumps({"event": event, **facts}), flush=True)
+    # One write: several threads speak.
+    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
+    sys.stdout.flush()
 
 
 class Refused(Exception):
