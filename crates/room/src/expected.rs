@@ -44,7 +44,7 @@ impl Room {
     pub(crate) fn flush_workers(&mut self, now: Time) {
         let expected = &mut self.expected;
         let is_early = expected.retry_at.is_some_and(|at| at > now);
-        if expected.unwritten.is_empty() || expected.writing.is_some() || is_early || self.lifetime.is_removing() {
+        if expected.unwritten.is_empty() || expected.writing.is_some() || is_early || self.lifetime.is_ending() {
             return;
         }
         expected.retry_at = None;
