@@ -83,7 +83,9 @@ async fn a_room_that_lets_nobody_in() {
         assert!(text.contains(what) && !text.contains(&lab.token), "{text}");
     }
     let error = start(lab.config_with(&room, ""), lab.request()).end().await.unwrap_err();
-    assert!(matches!(error, TrainError::Settings(_)), "{error:?}");
+    let (code, text) = told(&error);
+    assert_eq!(code, Code::RoomRefused, "{text}");
+    assert!(text.contains("no token of the room is set, and you are not a member"), "{text}");
 }
 
 #[tokio::test]
