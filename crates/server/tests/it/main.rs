@@ -31,6 +31,7 @@ mod registration;
 mod relay;
 mod rig;
 mod rooms;
+mod secrets;
 mod sessions;
 mod sign_in;
 mod signaling;
