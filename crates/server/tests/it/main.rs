@@ -16,6 +16,7 @@ mod frames;
 mod github;
 mod hazards;
 mod http;
+mod identity_faults;
 mod invites;
 mod keys;
 mod lifecycle;
