@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sleap_rtc_wire::signal::{MeshKind, RelayKind, ReportKind};
 use sleap_rtc_wire::{FromPeer, Text};
 
-use crate::rig::{Account, Installation, MadeRoom, Peer, Socket, TestServer, register};
+use crate::rig::{Account, Installation, MadeRoom, Peer, Socket, TestServer};
 
 /// Every sort of frame by name: a new one does not compile until it stands here.
 fn name(frame: &FromPeer) -> &'static str {
@@ -128,7 +128,7 @@ struct Pool {
 
 impl Pool {
     async fn new(server: &TestServer, mesh: &str) -> Self {
-        let owner = Account::new(server, &format!("ana-{mesh}-{}", server.serial())).await;
+        let owner = Account::new(server, &format!("ana-{mesh}-{}", TestServer::serial())).await;
         let id = owner.room(server, "pool").await;
         let changed = owner.patch(server, &format!("/api/auth/rooms/{id}"), &json!({"mesh": mesh})).await;
         assert_eq!(changed.status, 200, "{changed:?}");

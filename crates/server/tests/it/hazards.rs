@@ -6,7 +6,7 @@ use sleap_rtc_wire::limits;
 use crate::rig::{Installation, Peer, TestServer};
 
 /// A worker as the deployed one is.
-fn old_worker(id: &str, metadata: Value) -> Value {
+fn old_worker(id: &str, metadata: &Value) -> Value {
     json!({"peer_id": id, "role": "worker", "features": [], "is_admin": true, "metadata": metadata})
 }
 
@@ -16,7 +16,7 @@ async fn hazard_07_tags_survive_an_update_of_the_status() {
     let room = server.room().await;
     let metadata =
         json!({"tags": ["sleap-rtc", "training-worker"], "properties": {"status": "available", "gpu_memory_mb": 8}});
-    let mut worker = Peer::join(&server, &room, &Installation::new(), old_worker("gpu1", metadata)).await;
+    let mut worker = Peer::join(&server, &room, &Installation::new(), old_worker("gpu1", &metadata)).await;
     let update = json!({"type": "update_metadata", "peer_id": "gpu1", "metadata": {"properties": {"status": "busy"}}});
     worker.socket.send(update).await;
     worker.socket.expect("metadata_updated").await;
@@ -31,7 +31,7 @@ async fn hazard_08_a_confirmation_has_properties_whatever_was_told() {
     let room = server.room().await;
     for (n, metadata) in [json!({}), Value::Null, json!({"tags": ["x"]}), json!([])].into_iter().enumerate() {
         let id = format!("gpu{n}");
-        let mut worker = Peer::join(&server, &room, &Installation::new(), old_worker(&id, metadata.clone())).await;
+        let mut worker = Peer::join(&server, &room, &Installation::new(), old_worker(&id, &metadata)).await;
         worker.socket.send(json!({"type": "update_metadata", "peer_id": id, "metadata": {"tags": ["y"]}})).await;
         let updated = worker.socket.expect("metadata_updated").await;
         assert!(updated["metadata"]["properties"].is_object(), "{metadata}: {updated}");
@@ -60,7 +60,7 @@ async fn hazard_11_no_frame_to_a_peer_is_above_a_mebibyte() {
     let mut largest = 0;
     let mut workers = Vec::new();
     for n in 0..20 {
-        workers.push(Peer::join(&server, &room, &who, old_worker(&format!("gpu{n}"), full.clone())).await);
+        workers.push(Peer::join(&server, &room, &who, old_worker(&format!("gpu{n}"), &full)).await);
     }
     let mut client = Peer::client(&server, &room, "laptop").await;
     client.socket.send(json!({"type": "discover_peers", "from_peer_id": "laptop"})).await;

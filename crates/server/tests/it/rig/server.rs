@@ -91,7 +91,7 @@ impl TestServer {
     }
 
     /// A number that no other call gets.
-    pub(crate) fn serial(&self) -> u32 {
+    pub(crate) fn serial() -> u32 {
         static LAST: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
         LAST.fetch_add(1, std::sync::atomic::Ordering::Relaxed)
     }
