@@ -1,8 +1,8 @@
 //! Jobs over the data channel, with the stand-in for the trainer and once with the real one.
 
-use std::fs;
+use std::fs::{self, File};
+use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::{Value, json};
 
@@ -14,11 +14,17 @@ use super::{Lab, PyWorker, pair_step, step};
 use crate::house::{Ended, until};
 
 /// Python workers bind the ports 9000 and 9001 for their trainers' messages: one job at a time on a machine.
-static PORTS: Mutex<()> = Mutex::new(());
+pub(crate) struct ThePorts(#[expect(dead_code, reason = "locked while it is open")] File);
 
-/// The right to run a job.
-pub(crate) fn the_ports() -> MutexGuard<'static, ()> {
-    PORTS.lock().unwrap_or_else(PoisonError::into_inner)
+/// The right to run a job, among all tests on this machine. Taken before the worker is started, and so given back when it is gone.
+pub(crate) fn the_ports() -> ThePorts {
+    let path = std::env::temp_dir().join("sleap-rtc-compat-ports.lock");
+    let file = File::options().create(true).append(true).open(path).expect("a file");
+    file.lock().expect("its lock");
+    for port in [9000, 9001] {
+        until(&format!("port {port} is free"), || TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok());
+    }
+    ThePorts(file)
 }
 
 /// A training of the flies to its end, with the inference that follows it.
@@ -35,8 +41,8 @@ fn events<'a>(all: &'a [Value], name: &str) -> Vec<&'a Value> {
 fn the_api_trains_to_the_end_and_the_worker_is_free_again() {
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
-    let worker = lab.worker(&ada);
     let _ports = the_ports();
+    let worker = lab.worker(&ada);
     let told = train("run_training", &ada, &worker);
     assert_eq!(told.event("result")["success"], true);
     let all = told.events();
@@ -53,8 +59,8 @@ fn the_api_trains_to_the_end_and_the_worker_is_free_again() {
 fn a_job_is_stopped_early_and_another_is_cancelled() {
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
-    let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "100")]);
     let _ports = the_ports();
+    let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "100")]);
     let options = worker.training(200, true);
     let begun = |name: &str, command: &str| {
         pair_step(name, || {
@@ -89,8 +95,8 @@ fn a_job_is_stopped_early_and_another_is_cancelled() {
 fn ten_jobs_in_a_row_run_on_one_worker_process() {
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
-    let worker = lab.worker(&ada);
     let _ports = the_ports();
+    let worker = lab.worker(&ada);
     for _ in 0..10 {
         let told = train("one of ten jobs in a row", &ada, &worker);
         assert_eq!(told.event("result")["success"], true);
@@ -111,9 +117,9 @@ fn on_the_command_line(member: &Member, worker: &PyWorker, arguments: &[&str], s
 fn the_command_line_trains_and_tracks() {
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
+    let _ports = the_ports();
     let worker = lab.worker(&ada);
     let (config, labels) = (worker.home.at("centroid.yaml"), worker.home.at("flies.pkg.slp"));
-    let _ports = the_ports();
     let words = ["train", "--config", &config, "--labels", &labels, "--max-epochs", "2", "--run-name", "flies"];
     step("train", || on_the_command_line(&ada, &worker, &words, "Remote Training Completed Successfully!"));
     // Its process was killed: the worker notices by itself that nobody is there any more.
@@ -179,8 +185,8 @@ fn the_real_trainer_trains_for_a_python_worker() {
     std::os::unix::fs::symlink(trainer, bin.join("sleap-nn")).expect("a link");
     // The worker's own packages are not the trainer's.
     let machine = machine.finding_first(&bin).with("OMP_NUM_THREADS", "2");
-    let worker = PyWorker::start(machine, &["--account-key", &ada.key, "--room", &ada.room]);
     let _ports = the_ports();
+    let worker = PyWorker::start(machine, &["--account-key", &ada.key, "--room", &ada.room]);
     let told = pair_step("the real trainer", || {
         let options = worker.training(1, false);
         ended(ada.home.start("api.py", &["train", &ada.room, &options]))

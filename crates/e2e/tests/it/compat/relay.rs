@@ -85,6 +85,7 @@ impl Stream {
 fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_as_taken() {
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
+    let _ports = the_ports();
     let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "20")]);
     let browser = Browser::of(&lab, &ada, &worker);
     let channel = browser.stream(&format!("worker:{}", worker.id));
@@ -95,7 +96,6 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
             listed["entries"].as_array().expect("entries").iter().map(|entry| &entry["name"]).collect();
         assert!(names.contains(&&json!("flies.pkg.slp")), "{listed}");
     });
-    let _ports = the_ports();
     step("a job through the server", || {
         let job = browser.submit(&worker, 2);
         let stream = browser.stream(&job);

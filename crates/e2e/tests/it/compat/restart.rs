@@ -11,6 +11,7 @@ use crate::house::until;
 fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
     let Some(mut lab) = Lab::open() else { return };
     let ada = lab.member("ada");
+    let _ports = the_ports();
     let worker = lab.worker(&ada);
     lab.house.kill_server();
     lab.house.restart_server();
@@ -18,7 +19,6 @@ fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
     step("reconnect after a restart of the server", || worker.screen.shows("reconnected!"));
     println!("the worker is back {:.2} s after the server", back.elapsed().as_secs_f64());
     until_free(&ada, &worker.id);
-    let _ports = the_ports();
     let told = train("run_training after a restart", &ada, &worker);
     assert_eq!(told.event("result")["success"], true);
 }
