@@ -76,6 +76,8 @@ async fn no_secret_of_one_peer_reaches_another() {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing_subscriber::filter::LevelFilter::TRACE)
         .with_writer(log.clone());
+    // With only one subscriber in the program, what another test's thread logs first would be kept out of the log everywhere.
+    let _second = tracing::Dispatch::new(tracing_subscriber::fmt().with_writer(io::sink).finish());
     let _logged = tracing::subscriber::set_default(subscriber.finish());
     let server = TestServer::start().await;
     let mut secrets = Secrets::default();
