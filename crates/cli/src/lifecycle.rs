@@ -1,7 +1,10 @@
 //! When a command that runs for long is to end: Ctrl-C, SIGTERM, a closed terminal, or, with `--until-eof`, the end of
 //! standard input.
 
+use std::future::{poll_fn, ready};
+use std::pin::Pin;
 use std::process;
+use std::task::Poll;
 
 use tokio::io::AsyncReadExt as _;
 
@@ -25,6 +28,16 @@ pub(crate) async fn ending(until_eof: bool) -> CliResult<Ending> {
         pressed = tokio::signal::ctrl_c() => pressed.map(|()| Ending::Interrupt).map_err(|error| failed(&error)),
         asked = sys::terminated() => asked.map(|()| Ending::Terminate).map_err(|error| failed(&error)),
         () = end_of_input(), if until_eof => Ok(Ending::Terminate),
+    }
+}
+
+/// The same, but already listening when it returns: a signal that comes afterwards, even before anybody waits, counts.
+pub(crate) async fn listen_for_ending(until_eof: bool) -> Pin<Box<dyn Future<Output = CliResult<Ending>> + Send>> {
+    let mut ending = Box::pin(ending(until_eof));
+    // The first poll registers with the operating system.
+    match poll_fn(|context| Poll::Ready(ending.as_mut().poll(context))).await {
+        Poll::Ready(ended) => Box::pin(ready(ended)),
+        Poll::Pending => ending,
     }
 }
 

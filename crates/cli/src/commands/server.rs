@@ -47,6 +47,8 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
         data: data.display().to_string(),
         public_url: args.public_url,
     };
+    // Before anybody hears that it is up: whoever does may ask it to end at once.
+    let ending = lifecycle::listen_for_ending(args.until_eof).await;
     if printer.json() {
         printer.event(&serving.event());
     } else {
@@ -58,7 +60,7 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     let (tell, told) = tokio::sync::oneshot::channel();
     server
         .serve(async move {
-            let ending = lifecycle::ending(args.until_eof).await;
+            let ending = ending.await;
             lifecycle::next_one_is_hard();
             if ending.is_ok() {
                 printer.note("Ending: telling everybody who is connected …");
