@@ -236,6 +236,7 @@ impl Reader<'_> {
         }
         let dialled = self.dialled.as_deref();
         let knocker = Knocker { app: self.app, conn: self.conn, outbox: self.outbox, from, address, dialled };
-        knocker.register(register, &mut self.seat).await
+        // Boxed: a connection is held for days, and this step of it, which is the largest, takes a moment.
+        Box::pin(knocker.register(register, &mut self.seat)).await
     }
 }
