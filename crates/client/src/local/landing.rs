@@ -53,7 +53,7 @@ struct Announced {
 #[derive(Debug)]
 struct Lock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl Landing {
@@ -228,13 +228,23 @@ impl Lock {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => Err(LandingError::InUse(path)),
             // A file system without locks, as some clusters have for home folders, is no reason to lose results.
-            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, _file: file }),
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(Self { path, file }),
         }
     }
 
-    fn remove(self) {
+    fn remove(&self) {
         // A lock file that stays does no harm: it is empty, and free once this process has ended.
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing does not do: a process that is just being started elsewhere in this one has the file open as well, until it is
+        // its own program.
+        if let Err(error) = self.file.unlock() {
+            tracing::debug!(path = %self.path.display(), %error, "a lock could not be given back");
+        }
     }
 }
 
