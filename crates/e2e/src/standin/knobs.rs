@@ -15,6 +15,7 @@ const PREFIX: &str = "STANDIN_";
 /// |---|---|
 /// | `STANDIN_VERSION` | what it says it is |
 /// | `STANDIN_IMPORT_MS` | silence before the first word (50) |
+/// | `STANDIN_JOIN_MS` | how long it waits for those who listen to its messages, and for the last of them to go out (60) |
 /// | `STANDIN_SLOW_MS` | time a batch (1) |
 /// | `STANDIN_EVALUATE_MS` | time of the evaluation (20) |
 /// | `STANDIN_TRACK_MS` | time that `track` takes (50) |

@@ -6,22 +6,23 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 use zeromq::{PubSocket, Socket, SocketRecv, SocketSend, SubSocket};
 
+use super::knobs::Knobs;
 use super::say::log;
 use super::settings::Settings;
-
-/// The subscription of the other side needs a moment to arrive; the real trainer spends seconds between.
-const JOIN: Duration = Duration::from_millis(60);
 
 pub(super) struct Messages {
     publisher: Option<PubSocket>,
     controller: Option<SubSocket>,
     deaf: bool,
+    /// The subscription of the other side needs a moment to arrive; the real trainer spends seconds between.
+    join: Duration,
 }
 
 impl Messages {
     /// Nobody need be there.
-    pub(super) async fn connect(settings: &Settings, deaf: bool) -> Self {
-        let mut messages = Self { publisher: None, controller: None, deaf };
+    pub(super) async fn connect(settings: &Settings, knobs: &Knobs) -> Self {
+        let (deaf, join) = (knobs.is_on("DEAF"), knobs.millis("JOIN_MS", 60));
+        let mut messages = Self { publisher: None, controller: None, deaf, join };
         if let Some(port) = settings.controller_port {
             let mut socket = SubSocket::new();
             if connected(&mut socket, port).await && socket.subscribe("").await.is_ok() {
@@ -36,7 +37,7 @@ impl Messages {
             }
             log(&format!("ProgressReporterZMQ publishing to tcp://127.0.0.1:{port} for ''"));
         }
-        sleep(JOIN).await;
+        sleep(join).await;
         messages
     }
 
@@ -70,7 +71,7 @@ impl Messages {
     /// What was sent still goes out.
     pub(super) async fn close(self) {
         if let Some(publisher) = self.publisher {
-            sleep(JOIN).await;
+            sleep(self.join).await;
             publisher.close().await;
         }
     }

@@ -82,7 +82,7 @@ async fn set_up(settings: &Settings, knobs: &Knobs) -> Result<Messages, PythonEr
     log("# Val Labeled frames: 2");
     log(&format!("Setting up model ckpt dir: `{}`...", settings.model_dir.display()));
     files::set_up(settings).map_err(|e| os_error(&e))?;
-    let messages = Messages::connect(settings, knobs.is_on("DEAF")).await;
+    let messages = Messages::connect(settings, knobs).await;
     log(&format!("Final train_steps_per_epoch={}", settings.steps));
     if settings.gpu_asked && !knobs.is_on("GPU") {
         log("Configured accelerator 'gpu' is not available on this machine; changing it to 'auto'.");

@@ -86,7 +86,7 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
     let _ports = the_ports();
-    let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "20")]);
+    let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "20"), ("STANDIN_JOIN_MS", "500")]);
     let browser = Browser::of(&lab, &ada, &worker);
     let channel = browser.stream(&format!("worker:{}", worker.id));
     step("list a folder through the server", || {
