@@ -15,6 +15,7 @@ use serde::de::DeserializeOwned;
 use sleap_rtc_session::KeyPair;
 use sleap_rtc_wire::http::{AnonymousSignin, KeyNonce, KeySignedIn, KeySignin, key_signin_text};
 use sleap_rtc_wire::{MemberId, limits};
+use ureq::typestate::{WithBody, WithoutBody};
 use ureq::{Agent, RequestBuilder};
 
 pub use error::ApiError;
@@ -117,8 +118,7 @@ impl Api {
         bearer: Option<&str>,
     ) -> Result<T, ApiError> {
         let url = self.url(path);
-        let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
-        self.call(url, move || with_bearer(agent.get(&to), bearer).call()).await
+        self.ask(self.agent.get(&url), url, bearer).await
     }
 
     /// Any other call: POSTs a JSON body, reads a JSON answer.
@@ -129,12 +129,31 @@ impl Api {
         body: &(impl Serialize + Sync),
     ) -> Result<T, ApiError> {
         let url = self.url(path);
+        self.tell(self.agent.post(&url), url, bearer, body).await
+    }
+
+    /// Sends a request without a body.
+    async fn ask<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: RequestBuilder<WithoutBody>,
+        url: String,
+        bearer: Option<&str>,
+    ) -> Result<T, ApiError> {
+        let request = with_bearer(request, bearer);
+        self.call(url, move || request.call()).await
+    }
+
+    /// Sends a request with a JSON body.
+    async fn tell<T: DeserializeOwned + Send + 'static>(
+        &self,
+        request: RequestBuilder<WithBody>,
+        url: String,
+        bearer: Option<&str>,
+        body: &(impl Serialize + Sync),
+    ) -> Result<T, ApiError> {
         let body = serde_json::to_string(body).map_err(|error| ApiError::internal(&error))?;
-        let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
-        self.call(url, move || {
-            with_bearer(agent.post(&to), bearer).header("Content-Type", "application/json").send(body)
-        })
-        .await
+        let request = with_bearer(request, bearer).header("Content-Type", "application/json");
+        self.call(url, move || request.send(body)).await
     }
 
     fn url(&self, path: &str) -> String {
@@ -164,7 +183,7 @@ impl Api {
     }
 }
 
-fn with_bearer<B>(request: RequestBuilder<B>, bearer: Option<String>) -> RequestBuilder<B> {
+fn with_bearer<B>(request: RequestBuilder<B>, bearer: Option<&str>) -> RequestBuilder<B> {
     match bearer {
         Some(bearer) => request.header("Authorization", format!("Bearer {bearer}")),
         None => request,

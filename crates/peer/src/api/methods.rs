@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Api, ApiError, with_bearer};
+use super::{Api, ApiError};
 
 impl Api {
     /// Sends a DELETE, reads a JSON answer.
@@ -13,8 +13,7 @@ impl Api {
         bearer: Option<&str>,
     ) -> Result<T, ApiError> {
         let url = self.url(path);
-        let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
-        self.call(url, move || with_bearer(agent.delete(&to), bearer).call()).await
+        self.ask(self.agent.delete(&url), url, bearer).await
     }
 
     /// Sends a PATCH with a JSON body, reads a JSON answer.
@@ -25,11 +24,6 @@ impl Api {
         body: &(impl Serialize + Sync),
     ) -> Result<T, ApiError> {
         let url = self.url(path);
-        let body = serde_json::to_string(body).map_err(|error| ApiError::internal(&error))?;
-        let (agent, to, bearer) = (self.agent.clone(), url.clone(), bearer.map(str::to_owned));
-        self.call(url, move || {
-            with_bearer(agent.patch(&to), bearer).header("Content-Type", "application/json").send(body)
-        })
-        .await
+        self.tell(self.agent.patch(&url), url, bearer, body).await
     }
 }
