@@ -21,7 +21,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         let offered = a.offer(&servers).await?;
         let offer = begin.elapsed();
         let answered = b.answer(offered.sdp(), &servers).await?;
-        let answer = begin.elapsed() - offer;
+        let answer = begin.elapsed().saturating_sub(offer);
         let sdp = answered.sdp().to_owned();
         let reflexive = offered.sdp().matches(" typ srflx").count();
         let (a, b) = tokio::join!(offered.connect(&sdp, PATIENCE), answered.connected(PATIENCE));

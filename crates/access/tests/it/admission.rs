@@ -43,13 +43,14 @@ fn the_first_credential_that_is_there_counts() {
     assert!(Credential::of(&Register::default()).is_none());
 }
 
+type Omit = fn(&mut Register);
+
 #[test]
 fn an_id_token_needs_name_room_and_the_rooms_token() {
     let anonymous = anonymous();
     let bearer = Bearer::IdToken(Some(&anonymous));
     let admitted = come_in(bearer, Some(&room()), false, &register(), Time(0)).unwrap();
     assert_eq!(admitted, Admitted { member: member("eve"), key: None, fallback_peer_id: None });
-    type Omit = fn(&mut Register);
     let omit: [Omit; 4] =
         [|r| r.peer_id = None, |r| r.room_id = None, |r| r.token = None, |r| r.token = Some(String::new())];
     for omit in omit {
