@@ -70,9 +70,11 @@ pub struct Stats {
 }
 
 impl Room {
-    /// A room from its record and its workers as the store has them. The epoch is raised, at least to the time in seconds, and
-    /// the first effect persists that; no claim is granted before it is committed. The time makes fences grow even where the record is
-    /// older than what workers have seen: a store that was restored from a backup, a room that was made anew under its old id. Presence starts empty: peers register again, with what they hold.
+    /// A room from its record and its workers as the store has them. The epoch is raised, at least to the time, and the first
+    /// effect persists that; no claim is granted before it is committed. The time makes fences grow even where the record is older
+    /// than what workers have seen: a store that was restored from a backup, a room that was made anew under its old id. It is in
+    /// milliseconds, since a room may be loaded several times within a second. Presence starts empty: peers register again, with
+    /// what they hold.
     pub fn load(record: RoomRecord, workers: Vec<WorkerRecord>, config: RoomConfig, now: Time) -> Self {
         let (taken, workers) = workers.into_iter().partition(|worker| worker.taken.is_some());
         let absent = Absent::load(workers, &config, now);
@@ -105,7 +107,7 @@ impl Room {
         room.bound_absent();
         room.load_holds(taken, now);
         if !mutation::on(Mutation::EpochNotRaised) {
-            room.record.epoch = room.record.epoch.saturating_add(1).max(now.unix_seconds());
+            room.record.epoch = room.record.epoch.saturating_add(1).max(now.0);
         }
         room.commit_epoch(now);
         room

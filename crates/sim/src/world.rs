@@ -193,7 +193,7 @@ impl World {
             kind,
             ttl_ms,
             expires_at: ttl_ms.map(|ttl_ms| now.plus_ms(ttl_ms)),
-            epoch: now.unix_seconds(),
+            epoch: now.0,
             switches: Switches::default(),
         };
         let (room_id, role) = (place.id.clone(), MemberRole::Owner);

@@ -111,7 +111,7 @@ fn who_leaves_for_good_is_not_missed() {
     assert_eq!(claimed.worker, peer("w1"));
     assert_eq!(desk.workers.len(), 2);
     let frames = desk.go(says(conn(1), FromPeer::Leave));
-    assert_eq!(frames, [(c1, ended("c1-1", EndReason::Lost))]);
+    assert_eq!(frames, [(c1, ended("c1000-1", EndReason::Lost))]);
     desk.go(closes(conn(1)));
     assert_eq!(missed(&mut desk, c1, "c1", json!({})), []);
     assert_eq!(desk.found(c1, "c1", json!({})), ["w2"]);
@@ -259,7 +259,7 @@ fn a_job_on_a_worker_that_is_forgotten_has_ended() {
     let (mut desk, c1, _) = cut_off_with_a_job();
     desk.wait(RoomConfig::default().forget_ms);
     let frames = desk.go(Input::Tick);
-    assert!(frames.contains(&(c1, ended("c1-1", EndReason::Lost))), "{frames:?}");
+    assert!(frames.contains(&(c1, ended("c1000-1", EndReason::Lost))), "{frames:?}");
     assert_eq!(desk.room.stats().away, 0);
 }
 

@@ -140,7 +140,7 @@ fn a_job_whose_try_has_ended_may_be_tried_again_at_once() {
 fn a_worker_that_returns_with_an_older_try_cancels_it() {
     let (mut desk, c1, grant, _) = tried_again();
     let frames = desk.go(registers(conn(3), keyed("w1"), holding("w1", &grant, HeldState::Used)));
-    let superseded = ended("c1-1", EndReason::Superseded);
+    let superseded = ended("c1000-1", EndReason::Superseded);
     assert!(matches!(&frames[0], (_, ToPeer::RegisteredAuth(_))), "{frames:?}");
     assert_eq!(frames[1..], [(c1, superseded.clone()), (conn(3), superseded)]);
     // It is busy until it says that it has cancelled.
@@ -154,9 +154,9 @@ fn a_worker_that_returns_with_an_older_try_cancels_it() {
 #[test]
 fn it_learns_so_even_when_the_newer_try_has_ended() {
     let (mut desk, _, grant, _) = tried_again();
-    desk.go(frees(conn(2), &claim_id("c1-2")));
+    desk.go(frees(conn(2), &claim_id("c1000-2")));
     let frames = desk.go(registers(conn(3), keyed("w1"), holding("w1", &grant, HeldState::Used)));
-    assert_eq!(frames.last(), Some(&(conn(3), ended("c1-1", EndReason::Superseded))));
+    assert_eq!(frames.last(), Some(&(conn(3), ended("c1000-1", EndReason::Superseded))));
 }
 
 #[test]
@@ -212,8 +212,8 @@ fn a_lease_that_only_its_worker_tells_of_is_given_up_when_its_client_asks_again(
     desk.enter(conn(11), "w1", holding("w1", &grant, HeldState::Leased));
     let c1 = desk.client("c1", 111);
     let frames = desk.go(says(c1, FromPeer::Claim(patient("r1"))));
-    assert_eq!(frames[0], (c1, ended("c1-1", EndReason::Released)));
-    assert_eq!(frames[1], (conn(11), ended("c1-1", EndReason::Released)));
+    assert_eq!(frames[0], (c1, ended("c1000-1", EndReason::Released)));
+    assert_eq!(frames[1], (conn(11), ended("c1000-1", EndReason::Released)));
     desk.wait(1_500);
     let claimed = claims(&desk.go(Input::Tick), c1);
     assert!(claimed[0].fence > grant.fence);

@@ -12,8 +12,8 @@ fn looking_and_taking_are_one_step() {
     let effects = desk.put(says(c1, FromPeer::Claim(claim("r1"))));
     let lease_until = START.plus_ms(30_000);
     let granted = ClaimGranted {
-        claim_id: claim_id("c1-1"),
-        fence: fence(1, 1),
+        claim_id: claim_id("c1000-1"),
+        fence: fence(1_000, 1),
         client: peer("c1"),
         client_key: Some(key("c1")),
         job_id: JobId::new("job-1").unwrap(),
@@ -22,8 +22,8 @@ fn looking_and_taking_are_one_step() {
     };
     let claimed = Claimed {
         request_id: "r1".to_owned(),
-        claim_id: claim_id("c1-1"),
-        fence: fence(1, 1),
+        claim_id: claim_id("c1000-1"),
+        fence: fence(1_000, 1),
         worker: peer("w1"),
         worker_key: Some(key("w1")),
         lease_until,
@@ -50,7 +50,7 @@ fn a_used_claim_shows_its_job_and_ends_only_by_the_worker() {
     assert_eq!(refused(desk.go(releases(c1, &id)), c1), Code::Forbidden);
     desk.wait(10 * HOUR);
     assert_effects(desk.put(Input::Tick).into_iter().filter(not_ping).collect(), []);
-    assert_effects(desk.put(frees(w1, &id)), [sent(c1, ended("c1-1", EndReason::Finished))]);
+    assert_effects(desk.put(frees(w1, &id)), [sent(c1, ended("c1000-1", EndReason::Finished))]);
     assert_eq!(desk.found(c1, "c1", json!({"status": "available"})), ["w1"]);
     assert_eq!(desk.shown(c1, "c1", "w1", "current_job_id"), json!(null));
 }
@@ -85,10 +85,10 @@ fn an_unused_claim_ends_with_its_lease() {
     assert_effects(desk.tick(), []);
     assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(30_000)));
     desk.wait(1);
-    let gone = ended("c1-1", EndReason::LeaseExpired);
+    let gone = ended("c1000-1", EndReason::LeaseExpired);
     // The worker comes at the very moment at which it is too late.
     let effects = desk.put(uses(w1, &id));
-    let too_late = error(Code::ClaimNotFound, "no claim c1-1 of this peer");
+    let too_late = error(Code::ClaimNotFound, "no claim c1000-1 of this peer");
     assert_effects(
         effects.into_iter().filter(not_ping).collect(),
         [sent(c1, gone.clone()), sent(w1, gone), sent(w1, too_late)],
@@ -107,10 +107,10 @@ fn a_lease_is_bounded() {
 fn a_client_gives_a_claim_back() {
     let (mut desk, c1, w1) = pair();
     let id = desk.claimed(c1, claim("r1")).claim_id;
-    let gone = ended("c1-1", EndReason::Released);
+    let gone = ended("c1000-1", EndReason::Released);
     assert_effects(desk.put(releases(c1, &id)), [sent(c1, gone.clone()), sent(w1, gone)]);
     assert_eq!(refused(desk.go(releases(c1, &id)), c1), Code::ClaimNotFound);
-    assert_eq!(desk.claimed(c1, claim("r2")).fence, fence(1, 2));
+    assert_eq!(desk.claimed(c1, claim("r2")).fence, fence(1_000, 2));
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn several_workers_are_granted_together_or_not_at_all() {
         .filter_map(|(_, frame)| if let ToPeer::Claimed(claimed) = frame { Some(claimed) } else { None })
         .map(|claimed| format!("{} {} {}", claimed.request_id, claimed.worker, claimed.claim_id))
         .collect();
-    assert_eq!(claimed, ["r1 w1 c1-1", "r1 w2 c1-2"]);
+    assert_eq!(claimed, ["r1 w1 c1000-1", "r1 w2 c1000-2"]);
 }
 
 #[test]
@@ -261,7 +261,7 @@ fn without_a_grace_for_clients_a_lease_goes_with_its_client() {
     let mut desk = Desk::with(record(RoomKind::Named), RoomConfig { client_grace_ms: 0, ..RoomConfig::default() });
     let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));
     desk.claimed(c1, claim("r1"));
-    assert_effects(desk.put(closes(c1)), [sent(w1, ended("c1-1", EndReason::LeaseExpired))]);
+    assert_effects(desk.put(closes(c1)), [sent(w1, ended("c1000-1", EndReason::LeaseExpired))]);
     assert_eq!(desk.room.stats().leased, 0);
 }
 
@@ -278,7 +278,7 @@ fn who_did_not_name_the_feature_gets_none_of_it() {
 fn a_lost_worker_ends_a_lease_and_keeps_a_job() {
     let (mut desk, c1, w1) = pair();
     desk.claimed(c1, claim("r1"));
-    assert_effects(desk.put(closes(w1)), [sent(c1, ended("c1-1", EndReason::Lost))]);
+    assert_effects(desk.put(closes(w1)), [sent(c1, ended("c1000-1", EndReason::Lost))]);
 
     desk.worker("w1", 3);
     let id = desk.claimed(c1, claim("r2")).claim_id;
@@ -331,7 +331,7 @@ fn a_stranger_under_the_clients_name_hears_and_ends_nothing() {
     let stranger = desk.enter(conn(7), "thief", client("c1"));
     assert_eq!(refused(desk.go(releases(stranger, &id)), stranger), Code::ClaimNotFound);
     desk.wait(5_000);
-    assert_effects(desk.tick(), [sent(w1, ended("c1-1", EndReason::LeaseExpired))]);
+    assert_effects(desk.tick(), [sent(w1, ended("c1000-1", EndReason::LeaseExpired))]);
 }
 
 fn pair() -> (Desk, ConnId, ConnId) {

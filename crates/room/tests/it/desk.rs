@@ -16,7 +16,7 @@ use sleap_rtc_wire::{
 
 pub(crate) const HOUR: u64 = 3_600_000;
 
-/// A room that was loaded at [`START`] and whose epoch, 1, is committed.
+/// A room that was loaded at [`START`] and whose epoch, 1,000, is committed.
 pub(crate) struct Desk {
     pub(crate) room: Room,
     pub(crate) now: Time,

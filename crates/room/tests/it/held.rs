@@ -10,37 +10,40 @@ use crate::desk::*;
 #[test]
 fn a_running_job_is_taken_over_by_a_restarted_server() {
     let mut desk = restarted();
-    let running = held("c1-4", fence(1, 4), HeldState::Used);
+    let running = held("c1000-4", fence(1_000, 4), HeldState::Used);
     desk.enter(conn(1), "w1", holding(vec![running]));
     let c1 = desk.client("c1", 2);
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
     assert_eq!(desk.shown(c1, "c1", "w1", "job_start_time"), json!(0.0));
-    assert_effects(desk.put(frees(conn(1), &claim_id("c1-4"))), [sent(c1, ended("c1-4", EndReason::Finished))]);
-    assert_eq!(desk.claimed(c1, claim("r1")).fence, fence(2, 1));
+    assert_effects(desk.put(frees(conn(1), &claim_id("c1000-4"))), [sent(c1, ended("c1000-4", EndReason::Finished))]);
+    assert_eq!(desk.claimed(c1, claim("r1")).fence, fence(1_001, 1));
 }
 
 #[test]
 fn a_lease_is_taken_over_and_ends_when_it_would_have() {
     let mut desk = restarted();
-    let leased = held("c1-4", fence(1, 4), HeldState::Leased);
+    let leased = held("c1000-4", fence(1_000, 4), HeldState::Leased);
     desk.enter(conn(1), "w1", holding(vec![leased]));
     let c1 = desk.client("c1", 2);
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("reserved"));
     assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(9_000)));
     desk.wait(9_000);
-    let gone = ended("c1-4", EndReason::LeaseExpired);
+    let gone = ended("c1000-4", EndReason::LeaseExpired);
     assert_effects(desk.tick(), [sent(c1, gone.clone()), sent(conn(1), gone)]);
 }
 
 #[test]
 fn what_cannot_be_true_is_ended() {
-    let late = HeldClaim { grant: grant("c1-4", fence(1, 4), START), ..held("c1-4", fence(1, 4), HeldState::Leased) };
+    let late = HeldClaim {
+        grant: grant("c1000-4", fence(1_000, 4), START),
+        ..held("c1000-4", fence(1_000, 4), HeldState::Leased)
+    };
     for lie in [
         // A name that does not follow from its fence could be the name of another claim.
-        held("c2-1", fence(1, 4), HeldState::Used),
+        held("c1001-1", fence(1_000, 4), HeldState::Used),
         // Fences of the future, in this epoch and in a later one.
-        held("c2-1", fence(2, 1), HeldState::Used),
-        held("c3-1", fence(3, 1), HeldState::Used),
+        held("c1001-1", fence(1_001, 1), HeldState::Used),
+        held("c1002-1", fence(1_002, 1), HeldState::Used),
         late,
     ] {
         let mut desk = restarted();
@@ -55,18 +58,18 @@ fn what_cannot_be_true_is_ended() {
 #[test]
 fn a_forger_occupies_its_own_slot_and_no_other() {
     let mut desk = restarted();
-    let running = held("c1-4", fence(1, 4), HeldState::Used);
+    let running = held("c1000-4", fence(1_000, 4), HeldState::Used);
     desk.enter(conn(9), "forger", Register { peer_id: Some(peer("forger")), ..holding(vec![running.clone()]) });
     desk.enter(conn(1), "w1", holding(vec![running]));
     let c1 = desk.client("c1", 2);
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
-    desk.go(frees(conn(9), &claim_id("c1-4")));
+    desk.go(frees(conn(9), &claim_id("c1000-4")));
     assert_eq!(desk.shown(c1, "c1", "forger", "status"), json!("available"));
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
     // What others say of a member does not count against it.
     for n in 0..8 {
         let name = format!("f{n}");
-        let lie = held(&format!("c1-{n}"), fence(1, n), HeldState::Used);
+        let lie = held(&format!("c1000-{n}"), fence(1_000, n), HeldState::Used);
         desk.enter(conn(20 + n), &name, Register { peer_id: Some(peer(&name)), ..holding(vec![lie]) });
     }
     desk.worker("free", 40);
@@ -78,9 +81,10 @@ fn a_forger_ends_no_claim_that_the_room_has_granted_to_another() {
     let mut desk = Desk::new();
     let (c1, w1) = (desk.client("c1", 1), desk.worker("w1", 2));
     let claimed = desk.claimed(c1, claim("r1"));
-    let lie = Register { peer_id: Some(peer("forger")), ..holding(vec![held("c1-1", fence(1, 1), HeldState::Used)]) };
+    let lie =
+        Register { peer_id: Some(peer("forger")), ..holding(vec![held("c1000-1", fence(1_000, 1), HeldState::Used)]) };
     let frames = desk.go(registers(conn(9), keyed("forger"), lie));
-    assert_eq!(frames[1..], [(conn(9), ended("c1-1", EndReason::Lost))]);
+    assert_eq!(frames[1..], [(conn(9), ended("c1000-1", EndReason::Lost))]);
     assert_eq!(refused(desk.go(frees(conn(9), &claimed.claim_id)), conn(9)), Code::ClaimNotFound);
     assert_effects(desk.put(uses(w1, &claimed.claim_id)), []);
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
@@ -95,10 +99,10 @@ fn a_worker_that_comes_back_goes_on_with_its_job() {
     desk.put(closes(w1));
     assert_eq!(desk.room.stats().away, 1);
 
-    let w1 = desk.enter(conn(3), "w1", holding(vec![held("c1-1", fence(1, 1), HeldState::Used)]));
+    let w1 = desk.enter(conn(3), "w1", holding(vec![held("c1000-1", fence(1_000, 1), HeldState::Used)]));
     assert_eq!((desk.room.stats().away, desk.room.stats().used), (0, 1));
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
-    assert_effects(desk.put(frees(w1, &claimed.claim_id)), [sent(c1, ended("c1-1", EndReason::Finished))]);
+    assert_effects(desk.put(frees(w1, &claimed.claim_id)), [sent(c1, ended("c1000-1", EndReason::Finished))]);
 }
 
 #[test]
@@ -110,7 +114,7 @@ fn a_worker_that_comes_back_without_its_job_has_lost_it() {
     desk.put(closes(w1));
     let again = Register { metadata: metadata(json!({"properties": {"status": "busy"}})), ..worker("w1") };
     let frames = desk.go(registers(conn(3), keyed("w1"), again));
-    assert_eq!(frames[0], (c1, ended("c1-1", EndReason::Lost)));
+    assert_eq!(frames[0], (c1, ended("c1000-1", EndReason::Lost)));
     // What it says of itself now is not about that claim.
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
 }
@@ -132,34 +136,37 @@ fn a_job_that_began_while_the_worker_was_away_is_running_whatever_the_room_was_t
     desk.claimed(c1, claim("r1"));
     desk.put(closes(w1));
     assert_eq!(desk.room.stats().leased, 0);
-    desk.enter(conn(3), "w1", holding(vec![held("c1-1", fence(1, 1), HeldState::Used)]));
+    desk.enter(conn(3), "w1", holding(vec![held("c1000-1", fence(1_000, 1), HeldState::Used)]));
     assert_eq!(desk.shown(c1, "c1", "w1", "status"), json!("busy"));
     // A mere lease has ended for good.
     let frames = desk.go(registers(
         conn(4),
         keyed("w2"),
-        Register { peer_id: Some(peer("w2")), ..holding(vec![held("c1-1", fence(1, 1), HeldState::Leased)]) },
+        Register { peer_id: Some(peer("w2")), ..holding(vec![held("c1000-1", fence(1_000, 1), HeldState::Leased)]) },
     ));
-    assert_eq!(frames.last(), Some(&(conn(4), ended("c1-1", EndReason::Lost))));
+    assert_eq!(frames.last(), Some(&(conn(4), ended("c1000-1", EndReason::Lost))));
 }
 
 #[test]
 fn only_one_of_several_held_claims_fits_into_a_slot() {
     let mut desk = restarted();
     let claims = vec![
-        held("c1-9", fence(1, 9), HeldState::Leased),
-        held("c1-4", fence(1, 4), HeldState::Used),
-        held("c1-2", fence(1, 2), HeldState::Used),
+        held("c1000-9", fence(1_000, 9), HeldState::Leased),
+        held("c1000-4", fence(1_000, 4), HeldState::Used),
+        held("c1000-2", fence(1_000, 2), HeldState::Used),
     ];
     let frames = desk.go(registers(conn(1), keyed("w1"), holding(claims)));
-    assert_eq!(frames[1..], [(conn(1), ended("c1-2", EndReason::Lost)), (conn(1), ended("c1-9", EndReason::Lost)),]);
+    assert_eq!(
+        frames[1..],
+        [(conn(1), ended("c1000-2", EndReason::Lost)), (conn(1), ended("c1000-9", EndReason::Lost)),]
+    );
     assert_eq!(desk.room.stats().used, 1);
 }
 
 #[test]
 fn a_client_and_a_worker_without_the_feature_hold_nothing() {
     let mut desk = restarted();
-    let running = vec![held("c1-4", fence(1, 4), HeldState::Used)];
+    let running = vec![held("c1000-4", fence(1_000, 4), HeldState::Used)];
     desk.enter(conn(1), "c1", Register { claims: running.clone(), ..client("c1") });
     desk.enter(conn(2), "w1", Register { features: Vec::new(), ..holding(running) });
     assert_eq!(desk.room.stats().used, 0);
@@ -178,12 +185,12 @@ fn a_restart_keeps_what_was_committed_and_fences_grow() {
     let (_, frame) = desk.go(says(c1, FromPeer::Claim(claim("r1")))).remove(1);
     let ToPeer::Claimed(claimed) = frame else { panic!("{frame:?}") };
     assert!(claimed.fence > before);
-    assert_eq!(claimed.fence, fence(2, 1));
+    assert_eq!(claimed.fence, fence(1_001, 1));
 }
 
 /// A room in its second epoch, with nobody in it.
 fn restarted() -> Desk {
-    Desk::with(RoomRecord { epoch: 1, ..record(RoomKind::Named) }, RoomConfig::default())
+    Desk::with(RoomRecord { epoch: 1_000, ..record(RoomKind::Named) }, RoomConfig::default())
 }
 
 fn holding(claims: Vec<HeldClaim>) -> Register {

@@ -185,7 +185,7 @@ fn refusals_of_a_connection_that_is_no_peer() {
             Some("Sender not in any room"),
         ),
         (json!({"type": "claim", "request_id": "r1", "job_id": "j1"}), Some("Peer not in any room")),
-        (json!({"type": "release", "claim_id": "c1-1"}), Some("Peer not in any room")),
+        (json!({"type": "release", "claim_id": "c1000-1"}), Some("Peer not in any room")),
         (json!({"type": "offer", "sender": "ana", "target": "w1", "sdp": "v=0"}), None),
         (json!({"type": "error", "target": "w1", "reason": "x"}), None),
         (json!({"type": "pong"}), None),

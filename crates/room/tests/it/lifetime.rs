@@ -37,12 +37,12 @@ fn without_a_grace_it_goes_at_once() {
 fn the_end_of_the_grace_is_written_down_for_a_server_that_starts_later() {
     let mut desk = ephemeral(60_000);
     let w1 = desk.worker("w1", 1);
-    let ticket = expiry_written(desk.put(closes(w1)), 1, Some(START.plus_ms(60_000)));
+    let ticket = expiry_written(desk.put(closes(w1)), Some(START.plus_ms(60_000)));
     desk.put(Input::Persisted(ticket));
     // Who comes in time gives the room its whole time again.
     desk.wait(59_999);
     let effects = desk.put(registers(conn(2), anonymous("c1"), client("c1")));
-    let ticket = expiry_written(effects, 1, Some(desk.now.plus_ms(2 * HOUR)));
+    let ticket = expiry_written(effects, Some(desk.now.plus_ms(2 * HOUR)));
     desk.put(Input::Persisted(ticket));
     assert_eq!(desk.room.next_timeout(), Some(desk.now.plus_ms(HOUR)));
 }
@@ -54,7 +54,7 @@ fn an_extension_keeps_an_ephemeral_room_that_everybody_has_left() {
     desk.go(closes(w1));
     desk.wait(30_000);
     let expires_at = Some(desk.now.plus_ms(2 * HOUR));
-    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), 1, expires_at);
+    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), expires_at);
     assert_effects(desk.put(Input::Persisted(ticket)), [answered(1, Answer::Extended { expires_at })]);
     assert_eq!(desk.room.next_timeout(), expires_at);
 }
@@ -74,7 +74,7 @@ fn a_named_room_stays_when_its_peers_leave_and_its_time_begins_anew() {
     let w1 = desk.client("w1", 1);
     desk.wait(20_000);
     let expires_at = Some(desk.now.plus_ms(30 * DAY));
-    let ticket = expiry_written(desk.put(closes(w1)), 1, expires_at);
+    let ticket = expiry_written(desk.put(closes(w1)), expires_at);
     desk.put(Input::Persisted(ticket));
     assert_eq!(desk.room.record().expires_at, expires_at);
     assert_eq!(desk.room.next_timeout(), expires_at);
@@ -87,7 +87,7 @@ fn a_connected_peer_keeps_its_room_hour_by_hour() {
     assert_eq!(desk.room.next_timeout(), Some(START.plus_ms(HOUR)));
     for _ in 0..3 {
         desk.wait(HOUR);
-        let ticket = expiry_written(desk.tick(), 1, Some(desk.now.plus_ms(2 * HOUR)));
+        let ticket = expiry_written(desk.tick(), Some(desk.now.plus_ms(2 * HOUR)));
         assert_eq!(desk.room.next_timeout(), None);
         desk.put(Input::Persisted(ticket));
         assert_eq!(desk.room.next_timeout(), Some(desk.now.plus_ms(HOUR)));
@@ -99,7 +99,7 @@ fn who_comes_in_the_last_minute_keeps_it_too() {
     let mut desk = ephemeral(60_000);
     desk.wait(2 * HOUR - 1);
     let effects = desk.put(registers(conn(1), anonymous("c1"), client("c1")));
-    expiry_written(effects.into_iter().skip(1).collect(), 1, Some(desk.now.plus_ms(2 * HOUR)));
+    expiry_written(effects.into_iter().skip(1).collect(), Some(desk.now.plus_ms(2 * HOUR)));
 }
 
 #[test]
@@ -107,12 +107,12 @@ fn an_expiry_that_could_not_be_written_is_tried_again() {
     let mut desk = ephemeral(60_000);
     desk.client("c1", 1);
     desk.wait(HOUR);
-    let ticket = expiry_written(desk.tick(), 1, Some(desk.now.plus_ms(2 * HOUR)));
+    let ticket = expiry_written(desk.tick(), Some(desk.now.plus_ms(2 * HOUR)));
     desk.put(Input::PersistFailed(ticket));
     assert_eq!(desk.room.record().expires_at, Some(START.plus_ms(2 * HOUR)));
     assert_eq!(desk.room.next_timeout(), Some(desk.now.plus_ms(60_000)));
     desk.wait(60_000);
-    expiry_written(desk.tick(), 1, Some(desk.now.plus_ms(2 * HOUR)));
+    expiry_written(desk.tick(), Some(desk.now.plus_ms(2 * HOUR)));
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn an_extension_is_answered_when_the_store_has_it() {
     let mut desk = ephemeral(60_000);
     desk.wait(HOUR);
     let expires_at = Some(desk.now.plus_ms(2 * HOUR));
-    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), 1, expires_at);
+    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), expires_at);
     assert_effects(desk.put(Input::Persisted(ticket)), [answered(1, Answer::Extended { expires_at })]);
     assert_eq!(desk.room.record().expires_at, expires_at);
 }
@@ -130,12 +130,12 @@ fn an_extension_that_fails_changes_nothing_and_the_next_one_is_independent() {
     let mut desk = ephemeral(60_000);
     desk.wait(HOUR);
     let expires_at = Some(desk.now.plus_ms(2 * HOUR));
-    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), 1, expires_at);
+    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), expires_at);
     assert_effects(desk.put(calls(2, Call::Extend)), []);
     let effects = desk.put(Input::PersistFailed(ticket));
     assert_eq!(effects[0], answered(1, Answer::StoreUnavailable));
     assert_eq!(desk.room.record().expires_at, Some(START.plus_ms(2 * HOUR)));
-    let ticket = expiry_written(effects[1..].to_vec(), 1, expires_at);
+    let ticket = expiry_written(effects[1..].to_vec(), expires_at);
     assert_effects(desk.put(Input::Persisted(ticket)), [answered(2, Answer::Extended { expires_at })]);
 }
 
@@ -145,7 +145,7 @@ fn a_room_for_ever_has_no_end_to_move() {
     let mut desk = Desk::with(for_ever, RoomConfig::default());
     desk.client("c1", 1);
     assert_eq!(desk.room.next_timeout(), None);
-    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), 1, None);
+    let ticket = expiry_written(desk.put(calls(1, Call::Extend)), None);
     assert_effects(desk.put(Input::Persisted(ticket)), [answered(1, Answer::Extended { expires_at: None })]);
 }
 
@@ -161,7 +161,7 @@ fn a_deleted_room_takes_everybody_with_it_once_the_store_has_forgotten_it() {
     assert_eq!(desk.found(c1, "c1", json!({})), ["w1"]);
     assert_effects(desk.put(calls(2, Call::Extend)), []);
 
-    let gone = ended("c1-1", EndReason::RoomRemoved);
+    let gone = ended("c1000-1", EndReason::RoomRemoved);
     let closed = |conn| Effect::Close { conn, reason: CloseReason::RoomRemoved };
     assert_effects(
         desk.put(Input::Persisted(ticket)),
@@ -272,7 +272,7 @@ fn removal(effects: Vec<Effect>) -> (Ticket, Vec<Effect>) {
 
 /// The ticket of the only thing asked for: the room's record with this expiry.
 #[track_caller]
-fn expiry_written(effects: Vec<Effect>, epoch: u64, expires_at: Option<Time>) -> Ticket {
+fn expiry_written(effects: Vec<Effect>, expires_at: Option<Time>) -> Ticket {
     let writes: Vec<(Ticket, Vec<Change>)> = effects
         .into_iter()
         .filter_map(|effect| match effect {
@@ -283,6 +283,6 @@ fn expiry_written(effects: Vec<Effect>, epoch: u64, expires_at: Option<Time>) ->
         .collect();
     let [(ticket, changes)] = writes.as_slice() else { panic!("{writes:?}") };
     let [Change::PutRoom(written)] = changes.as_slice() else { panic!("{changes:?}") };
-    assert_eq!((written.epoch, written.expires_at), (epoch, expires_at));
+    assert_eq!((written.epoch, written.expires_at), (START.0, expires_at));
     *ticket
 }

@@ -278,7 +278,7 @@ fn a_removed_room_tells_those_who_wait() {
     let frames = desk.go(calls(1, Call::Delete));
     let (_, ToPeer::ClaimRefused(refused)) = &frames[0] else { panic!("{frames:?}") };
     assert_eq!((frames[0].0, refused.code), (c2, Code::RoomNotFound));
-    assert_eq!(frames[1], (c1, ended("c1-1", EndReason::RoomRemoved)));
+    assert_eq!(frames[1], (c1, ended("c1000-1", EndReason::RoomRemoved)));
     assert_eq!(desk.room.next_timeout(), None);
 }
 

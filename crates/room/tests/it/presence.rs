@@ -216,7 +216,7 @@ fn a_deleted_peer_is_gone_at_once_with_its_claims() {
 
     let effects = desk.put(calls(1, Call::DeletePeer(peer("w1"))));
     let closed = Effect::Close { conn: w1, reason: CloseReason::Deleted };
-    let gone = ended("c1-1", sleap_rtc_wire::claim::EndReason::Lost);
+    let gone = ended("c1000-1", sleap_rtc_wire::claim::EndReason::Lost);
     let answer = sleap_rtc_room::Answer::PeerDeleted { room_removed: false };
     let answered = Effect::Answer { id: sleap_rtc_room::CallId(1), answer };
     assert_effects(effects, [closed, sent(c1, gone), answered]);

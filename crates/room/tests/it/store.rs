@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use sleap_rtc_room::{Effect, Input, Room, RoomConfig, Ticket};
 use sleap_rtc_wire::record::{Change, MemberRole, MembershipRecord, RoomKind, RoomRecord};
-use sleap_rtc_wire::{Code, ConnId, FromPeer, ToPeer};
+use sleap_rtc_wire::{Code, ConnId, FromPeer, Time, ToPeer};
 
 use crate::desk::*;
 
 #[test]
 fn the_epoch_is_written_first_and_nothing_is_granted_before() {
     let mut desk = loading();
-    let written = RoomRecord { epoch: 1, ..record(RoomKind::Named) };
+    let written = RoomRecord { epoch: 1_000, ..record(RoomKind::Named) };
     let (first, changes) = write(desk.room.next_effect());
     assert_eq!(changes, [Change::PutRoom(written)]);
 
@@ -39,9 +39,9 @@ fn an_epoch_that_was_not_written_grants_nothing_until_it_is() {
     assert_eq!(refused(frames(desk.put(Input::PersistFailed(first))), c1), Code::StoreUnavailable);
 
     let (second, changes) = write(desk.put(says(c1, FromPeer::Claim(claim("r2")))).into_iter().next());
-    assert!(matches!(&changes[..], [Change::PutRoom(record)] if record.epoch == 1));
+    assert!(matches!(&changes[..], [Change::PutRoom(record)] if record.epoch == 1_000));
     let granted = frames(desk.put(Input::Persisted(second)));
-    assert!(matches!(&granted[1].1, ToPeer::Claimed(claimed) if claimed.fence == fence(1, 1)), "{granted:?}");
+    assert!(matches!(&granted[1].1, ToPeer::Claimed(claimed) if claimed.fence == fence(1_000, 1)), "{granted:?}");
 }
 
 #[test]
@@ -131,11 +131,22 @@ fn an_id_that_was_taken_meanwhile_is_refused() {
 #[test]
 fn an_epoch_is_above_all_that_workers_have_seen_even_if_the_store_was_restored_from_a_backup() {
     let now = START.plus_ms(3_600_000);
-    let room = Room::load(record(RoomKind::Named), Vec::new(), RoomConfig::default(), now);
-    assert_eq!(room.record().epoch, 3_601, "the time in seconds: the backup's is 0");
-    let later = RoomRecord { epoch: 5_000, ..record(RoomKind::Named) };
-    let room = Room::load(later, Vec::new(), RoomConfig::default(), now);
-    assert_eq!(room.record().epoch, 5_001, "raised by one where the clock was set back");
+    assert_eq!(epoch_of_load(0, now), now.0, "the time: the backup's is 0");
+    assert_eq!(epoch_of_load(now.0 + 5_000, now), now.0 + 5_001, "raised by one where the clock was set back");
+}
+
+/// Workers remember the highest fence of a room by its id, and a room may be loaded often before it is deleted.
+#[test]
+fn a_room_made_anew_within_the_second_has_a_higher_epoch_than_all_loads_of_the_old_one() {
+    let start = START.plus_ms(3_600_000);
+    let old = (0..5).fold(0, |epoch, n| epoch_of_load(epoch, start.plus_ms(10 * n)));
+    assert!(epoch_of_load(0, start.plus_ms(60)) > old);
+}
+
+/// The epoch of a room that is loaded at this time, from a record with this epoch.
+fn epoch_of_load(epoch: u64, now: Time) -> u64 {
+    let record = RoomRecord { epoch, ..record(RoomKind::Named) };
+    Room::load(record, Vec::new(), RoomConfig::default(), now).record().epoch
 }
 
 /// A room whose first write is still to come.

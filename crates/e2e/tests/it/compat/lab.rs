@@ -9,7 +9,7 @@ use super::{Home, PyWorker, page};
 use crate::house::{House, example};
 
 /// What the Python programs of the tests are, beside the wheel's own.
-const PEERS: [(&str, &str); 10] = [
+const PEERS: [(&str, &str); 11] = [
     ("site/sitecustomize.py", include_str!("peers/site/sitecustomize.py")),
     ("api.py", include_str!("peers/api.py")),
     ("channel.py", include_str!("peers/channel.py")),
@@ -20,6 +20,7 @@ const PEERS: [(&str, &str); 10] = [
     ("proxy.py", include_str!("peers/proxy.py")),
     ("quiet.py", include_str!("peers/quiet.py")),
     ("race.py", include_str!("peers/race.py")),
+    ("words.py", include_str!("peers/words.py")),
 ];
 
 /// Our server, and homes with the Python programs.

@@ -18,8 +18,8 @@ pub(crate) enum PairFault {
 impl PairFault {
     /// The fault that a driver's last words are about, if they are about one.
     pub(crate) fn of(words: &str) -> Option<Self> {
-        // The api and our drivers wait 30 s for the channel after the answer has come.
-        words.contains("\"kind\": \"TimeoutError\"").then_some(Self::HangsInIce)
+        // `peers/words.py`: it waited 30 s for the channel after the answer had come.
+        words.contains("\"kind\": \"NeverOpens\"").then_some(Self::HangsInIce)
     }
 
     fn name(self) -> &'static str {

@@ -7,11 +7,7 @@ import time
 
 from sleap_rtc import api
 
-
-def say(event, **facts):
-    # One write: several threads speak.
-    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
-    sys.stdout.flush()
+from words import failed, say
 
 
 def shown(room):
@@ -87,5 +83,5 @@ if __name__ == "__main__":
     try:
         commands[sys.argv[1]](*sys.argv[2:])
     except BaseException as error:
-        say("failed", kind=type(error).__name__, error=str(error))
+        failed(error)
         raise

@@ -17,11 +17,7 @@ from sleap_rtc.api import _authenticate_channel
 from sleap_rtc.auth.credentials import get_valid_jwt
 from sleap_rtc.config import get_config
 
-
-def say(event, **facts):
-    # One write: several threads speak.
-    sys.stdout.write(json.dumps({"event": event, **facts}) + "\n")
-    sys.stdout.flush()
+from words import NeverOpens, failed, say
 
 
 class Refused(Exception):
@@ -101,8 +97,10 @@ class Client:
     async def open(self, worker, label="training"):
         """Connects and shows who it is."""
         await self.offer(worker, label)
-        async with asyncio.timeout(30):
-            await self.opened.wait()
+        try:
+            await asyncio.wait_for(self.opened.wait(), timeout=30)
+        except TimeoutError:
+            raise NeverOpens(self.pc.iceConnectionState) from None
         texts = asyncio.Queue()
         reader = asyncio.create_task(self._texts(texts))
         try:
@@ -130,5 +128,5 @@ def main(program):
     try:
         asyncio.run(program(*sys.argv[1:]))
     except BaseException as error:
-        say("failed", kind=type(error).__name__, error=str(error))
+        failed(error)
         raise

@@ -10,7 +10,7 @@ async def attempt(client, worker):
         return "connected"
     except Refused as refusal:
         return "busy" if "WORKER_BUSY" in str(refusal) else str(refusal)
-    except TimeoutError:
+    except NeverOpens:
         return "hangs in ICE"
 
 
