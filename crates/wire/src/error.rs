@@ -16,6 +16,9 @@ macro_rules! codes {
         }
 
         impl Code {
+            /// Every one of them.
+            pub const ALL: [Self; [$($text,)+ "UNKNOWN"].len()] = [$(Self::$name,)+ Self::Unknown];
+
             /// The code as it is written on the wire.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ Self::Unknown => "UNKNOWN" }

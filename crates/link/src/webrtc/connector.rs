@@ -29,9 +29,11 @@ impl WebRtcConnector {
     }
 
     /// Opens a peer connection that asks these servers for a path, unless they have been silent of late.
-    async fn open(&self, servers: &[IceServer]) -> Result<(Peer, Channels), LinkError> {
-        let wanted = if self.silent.are(servers) { &[] } else { servers };
-        Peer::open(&self.config, Servers::find(wanted).await).await
+    async fn open(&self, servers: &[IceServer]) -> Result<(Peer, Channels, LeftOut), LinkError> {
+        let left_out = self.silent.are(servers);
+        let wanted = if left_out { &[] } else { servers };
+        let (peer, channels) = Peer::open(&self.config, Servers::find(wanted).await).await?;
+        Ok((peer, channels, LeftOut(left_out.then(|| self.silent.clone()))))
     }
 
     /// Its description, once the servers have answered or have had their time.
@@ -44,27 +46,42 @@ impl WebRtcConnector {
     }
 }
 
+/// What made a link do without its servers, if anything did.
+#[derive(Debug)]
+struct LeftOut(Option<Silent>);
+
+impl LeftOut {
+    /// A link that was not made may have needed them: the next one asks again.
+    fn check<T>(&self, made: Result<T, LinkError>) -> Result<T, LinkError> {
+        if let (Err(error), Some(silent)) = (&made, &self.0) {
+            tracing::debug!(%error, "no link without the ICE servers that were silent: the next one asks them again");
+            silent.forget();
+        }
+        made
+    }
+}
+
 #[async_trait]
 impl Connector for WebRtcConnector {
     async fn offer(&self, servers: &[IceServer]) -> Result<Box<dyn OfferedLink>, LinkError> {
-        let (peer, _) = self.open(servers).await?;
+        let (peer, _, left_out) = self.open(servers).await?;
         let control = peer.pc.create_data_channel(CONTROL_LABEL, None).await.map_err(stack)?;
         let bulk = peer.pc.create_data_channel(BULK_LABEL, None).await.map_err(stack)?;
         let offer = peer.pc.create_offer(None).await.map_err(stack)?;
         peer.pc.set_local_description(offer).await.map_err(stack)?;
         let sdp = self.description(&peer, servers).await?;
-        Ok(Box::new(Offered { peer, flows: Flows::Both { control, bulk }, sdp }))
+        Ok(Box::new(Offered { peer, flows: Flows::Both { control, bulk }, sdp, left_out }))
     }
 
     async fn answer(&self, offer_sdp: &str, servers: &[IceServer]) -> Result<Box<dyn AnsweredLink>, LinkError> {
         let theirs = Description::parse(offer_sdp)?;
-        let (peer, channels) = self.open(servers).await?;
+        let (peer, channels, left_out) = self.open(servers).await?;
         let offer = RTCSessionDescription::offer(offer_sdp.to_owned()).map_err(unacceptable)?;
         peer.pc.set_remote_description(offer).await.map_err(unacceptable)?;
         let answer = peer.pc.create_answer(None).await.map_err(unacceptable)?;
         peer.pc.set_local_description(answer).await.map_err(unacceptable)?;
         let sdp = self.description(&peer, servers).await?;
-        Ok(Box::new(Answered { peer, channels, theirs, sdp }))
+        Ok(Box::new(Answered { peer, channels, theirs, sdp, left_out }))
     }
 }
 
@@ -83,6 +100,7 @@ struct Offered {
     peer: Peer,
     flows: Flows,
     sdp: String,
+    left_out: LeftOut,
 }
 
 #[async_trait]
@@ -95,8 +113,8 @@ impl OfferedLink for Offered {
         let theirs = Description::parse(answer_sdp)?;
         let answer = RTCSessionDescription::answer(answer_sdp.to_owned()).map_err(unacceptable)?;
         self.peer.pc.set_remote_description(answer).await.map_err(unacceptable)?;
-        let Self { peer, flows, sdp } = *self;
-        within(timeout, &peer, flows.opened()).await?;
+        let Self { peer, flows, sdp, left_out } = *self;
+        left_out.check(within(timeout, &peer, flows.opened()).await)?;
         establish(peer, flows, &sdp, theirs).await
     }
 }
@@ -106,6 +124,7 @@ struct Answered {
     channels: Channels,
     theirs: Description,
     sdp: String,
+    left_out: LeftOut,
 }
 
 #[async_trait]
@@ -115,8 +134,8 @@ impl AnsweredLink for Answered {
     }
 
     async fn connected(self: Box<Self>, timeout: Duration) -> Result<Arc<dyn Link>, LinkError> {
-        let Self { peer, mut channels, theirs, sdp } = *self;
-        let flows = within(timeout, &peer, async {
+        let Self { peer, mut channels, theirs, sdp, left_out } = *self;
+        let opened = within(timeout, &peer, async {
             let flows = accept(&mut channels).await?;
             flows.opened().await?;
             // From here on a further channel ends the link; one that came before is found here.
@@ -126,7 +145,8 @@ impl AnsweredLink for Answered {
             }
             Ok(flows)
         })
-        .await?;
+        .await;
+        let flows = left_out.check(opened)?;
         establish(peer, flows, &sdp, theirs).await
     }
 }

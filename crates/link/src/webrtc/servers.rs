@@ -170,9 +170,24 @@ impl Silent {
         self.last().as_ref().is_some_and(|silence| silence.of == servers && silence.since.elapsed() < SILENT_FOR)
     }
 
+    /// That these did not answer. A list with a relay is never left out: one lost second would keep peers apart for a minute that
+    /// have no other way to each other.
     pub(super) fn remember(&self, servers: &[IceServer]) {
-        *self.last() = Some(Silence { of: servers.to_vec(), since: Instant::now() });
+        if !servers.iter().flat_map(|server| &server.urls).any(|url| is_relay(url)) {
+            *self.last() = Some(Silence { of: servers.to_vec(), since: Instant::now() });
+        }
     }
+
+    /// The next link asks all servers again.
+    pub(super) fn forget(&self) {
+        *self.last() = None;
+    }
+}
+
+/// `turn:` or `turns:`.
+fn is_relay(url: &str) -> bool {
+    url.split_once(':')
+        .is_some_and(|(scheme, _)| ["turn", "turns"].iter().any(|relay| scheme.eq_ignore_ascii_case(relay)))
 }
 
 #[cfg(test)]
@@ -259,5 +274,16 @@ mod tests {
         silent.remember(&servers);
         assert!(silent.are(&servers) && silent.clone().are(&servers));
         assert!(!silent.are(&[server("stun:b", "", "")]));
+        silent.forget();
+        assert!(!silent.are(&servers));
+    }
+
+    #[test]
+    fn the_silence_of_a_list_with_a_relay_is_not_remembered() {
+        for relay in ["turn:a", "TURN:a?transport=udp", "turns:a:443"] {
+            let (silent, servers) = (Silent::default(), [server("stun:a", "", ""), server(relay, "ada", "secret")]);
+            silent.remember(&servers);
+            assert!(!silent.are(&servers), "{relay}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use rtc::stun::message::{BINDING_SUCCESS, Message, Setter};
 use rtc::stun::xoraddr::XorMappedAddress;
@@ -12,6 +13,9 @@ use tokio::net::UdpSocket;
 use tokio::task::JoinSet;
 
 use crate::rig::{PATIENCE, bounded, control, loopback};
+
+/// Too short for a link to a peer that has gone.
+const SHORT: Duration = Duration::from_millis(300);
 
 /// A STUN server that sees everybody at one address, as behind a NAT; or one that only listens.
 struct Stun {
@@ -57,6 +61,15 @@ async fn serve(socket: UdpSocket, seen: Option<IpAddr>, askers: Arc<Mutex<HashSe
 
 fn stun(url: &str) -> IceServer {
     IceServer { urls: vec![url.to_owned()], username: String::new(), credential: String::new() }
+}
+
+/// A relay where nobody is.
+fn relay() -> IceServer {
+    IceServer {
+        urls: vec!["turn:127.0.0.1:9?transport=udp".to_owned()],
+        username: "ada".to_owned(),
+        credential: "secret".to_owned(),
+    }
 }
 
 fn connector() -> WebRtcConnector {
@@ -114,12 +127,40 @@ async fn a_silent_server_hinders_no_link_and_is_not_asked_again_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_with_a_relay_is_asked_for_every_link_however_silent_it_was() {
+    let silent = Stun::start(None).await;
+    let (a, b) = (connector(), connector());
+    let servers = [silent.server(), relay()];
+    they_talk(bounded(pair(&a, &b, &servers)).await).await;
+    assert_eq!(silent.asked(), 2, "both ends asked");
+    they_talk(bounded(pair(&a, &b, &servers)).await).await;
+    assert_eq!(silent.asked(), 4, "and ask again: the relay may be the only way");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn after_a_link_that_failed_without_them_silent_servers_are_asked_again() {
+    let silent = Stun::start(None).await;
+    let servers = [silent.server()];
+    let (a, b) = (connector(), connector());
+    they_talk(bounded(pair(&a, &b, &servers)).await).await;
+    let offered = bounded(a.offer(&servers)).await.unwrap();
+    let answered = bounded(b.answer(offered.sdp(), &servers)).await.unwrap();
+    assert_eq!(silent.asked(), 2, "neither asks at once");
+    let (offer, answer) = (offered.sdp().to_owned(), answered.sdp().to_owned());
+    drop(answered);
+    assert!(offered.connect(&answer, SHORT).await.is_err());
+    bounded(a.offer(&servers)).await.unwrap();
+    assert_eq!(silent.asked(), 3, "the offerer");
+    let answered = bounded(b.answer(&offer, &servers)).await.unwrap();
+    assert_eq!(silent.asked(), 3, "at the other end no link has failed");
+    assert!(answered.connected(SHORT).await.is_err());
+    bounded(b.answer(&offer, &servers)).await.unwrap();
+    assert_eq!(silent.asked(), 4, "the answerer");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_are_nowhere_or_nonsense_hinder_no_link() {
-    let relay = IceServer {
-        urls: vec!["turn:127.0.0.1:9?transport=udp".to_owned()],
-        username: "ada".to_owned(),
-        credential: "secret".to_owned(),
-    };
+    let relay = relay();
     assert!(!format!("{relay:?}").contains("secret"));
     let servers = [stun("stun:no-such-host.invalid:3478"), stun("stun:127.0.0.1:9"), stun("x"), stun(""), relay];
     they_talk(bounded(pair(&connector(), &connector(), &servers)).await).await;

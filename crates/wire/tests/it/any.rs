@@ -277,7 +277,7 @@ fn workers() -> impl Strategy<Value = Workers> {
 }
 
 fn code() -> impl Strategy<Value = Code> {
-    prop_oneof![Just(Code::NotInRoom), Just(Code::NoFreeWorker), Just(Code::Unknown), Just(Code::Internal)]
+    prop::sample::select(&Code::ALL[..])
 }
 
 fn claims_to_peer() -> impl Strategy<Value = ToPeer> {

@@ -1,4 +1,7 @@
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
+use serde_json::json;
 use sleap_rtc_wire::{Code, DecodeError, FromPeer, Text, ToPeer};
 
 use crate::any;
@@ -40,6 +43,16 @@ proptest! {
             let answer = error.frame();
             prop_assert!(answer.is_some() || error == DecodeError::Ignored);
         }
+    }
+}
+
+/// The list and the type are made of the same lines, so none is left out; here each is another one, and means itself.
+#[test]
+fn every_code_is_in_the_list_and_read_back() {
+    let texts: BTreeSet<&str> = Code::ALL.into_iter().map(Code::as_str).collect();
+    assert_eq!(texts.len(), Code::ALL.len(), "none twice");
+    for code in Code::ALL {
+        assert_eq!(serde_json::from_value::<Code>(json!(code.as_str())).unwrap(), code);
     }
 }
 
