@@ -165,6 +165,7 @@ impl Api {
         url: String,
         send: impl FnOnce() -> Result<ureq::http::Response<ureq::Body>, ureq::Error> + Send + 'static,
     ) -> Result<T, ApiError> {
+        let url = without_query(url);
         let work = move || {
             let mut response = send().map_err(|error| ApiError::of_transport(&url, &error))?;
             let status = response.status().as_u16();
@@ -181,6 +182,14 @@ impl Api {
         };
         tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(&error))?
     }
+}
+
+/// What an error names: a query may hold a secret, such as a login's state.
+fn without_query(mut url: String) -> String {
+    if let Some(at) = url.find('?') {
+        url.truncate(at);
+    }
+    url
 }
 
 fn with_bearer<B>(request: RequestBuilder<B>, bearer: Option<&str>) -> RequestBuilder<B> {

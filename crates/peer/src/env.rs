@@ -17,6 +17,8 @@ pub const ENV: &str = "SLEAP_RTC_ENV";
 pub const DASHBOARD_URL: &str = "SLEAP_DASHBOARD_URL";
 /// The key of an account that the Python program shows. A secret. `doctor` looks whether it is set.
 pub const ACCOUNT_KEY: &str = "SLEAP_RTC_ACCOUNT_KEY";
+/// The token by which a worker of the Python program comes into its room. A secret. `doctor` looks whether it is set.
+pub const API_KEY: &str = "SLEAP_RTC_API_KEY";
 /// Who the server is at GitHub, where people log in by it. Read by `server`; the deployed server's variable.
 pub const GITHUB_CLIENT_ID: &str = "GITHUB_CLIENT_ID";
 /// The secret that goes with it. A secret.

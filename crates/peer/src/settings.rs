@@ -9,7 +9,8 @@
 //! server = "http://admin-box:8001"
 //! room = "a7f3d2e1"
 //! token = "f9g2h5"
-//! ca = "/etc/lab-ca.pem"                    # whose word is taken for an https:// server; without it this machine's list
+//! ca = "lab-ca.pem"                         # beside this file; whose word is taken for an https:// server, instead of this
+//!                                           # machine's list
 //!
 //! [environments.production]                 # as the Python program reads it; SLEAP_RTC_ENV names another table
 //! signaling_http = "http://admin-box:8001"
@@ -277,7 +278,7 @@ impl Layer {
             ws: set(&python, "signaling_websocket")?,
             room: set(&["default"], "room")?,
             token: set(&["default"], "token")?,
-            ca: set(&["default"], "ca")?,
+            ca: set(&["default"], "ca")?.map(|ca| beside(path, ca)),
         }))
     }
 
@@ -311,14 +312,22 @@ fn believed(
         return Err(SettingsError::NotEncrypted { origin: source, host: host.to_owned() });
     }
     let trust = match ca {
+        // Nobody is asked for a certificate.
+        _ if !value.is_encrypted() => Trust::default(),
         Some(Setting { value: path, source: origin }) => {
             let path = PathBuf::from(path.trim());
             Trust::of_file(&path).map_err(|reason| SettingsError::Ca { origin, path, reason })?
         }
-        None if value.is_encrypted() => Trust::of_system(),
-        None => Trust::default(),
+        None => Trust::of_system(),
     };
     Ok(Setting { value: value.trusting(trust), source })
+}
+
+/// A file's name in a configuration file is seen from there, wherever the program runs.
+fn beside(file: &Path, named: Setting<String>) -> Setting<String> {
+    let Setting { value, source } = named;
+    let path = file.with_file_name(value.trim());
+    Setting { value: path.display().to_string(), source }
 }
 
 /// A text in a table of a file, if it is there and not empty.

@@ -63,7 +63,8 @@ impl Socket {
             .max_write_buffer_size(2 * limits::FRAME)
             .max_message_size(Some(limits::FRAME))
             .max_frame_size(Some(limits::FRAME));
-        let trust = server.trust().of_socket().map(Connector::Rustls);
+        let trust = server.trust().of_socket().map_err(|error| format!("{url} cannot be reached: {error}"))?;
+        let trust = trust.map(Connector::Rustls);
         let open = connect_async_tls_with_config(url, Some(config), true, trust);
         let (stream, _) = match tokio::time::timeout(OPEN_TIMEOUT, open).await {
             Ok(Ok(open)) => open,

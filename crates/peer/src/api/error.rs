@@ -11,7 +11,7 @@ pub enum ApiError {
     /// Nobody answers at that address.
     #[error("{url} cannot be reached: {cause}")]
     Unreachable {
-        /// What was called.
+        /// What was called, without its query: that may hold a secret.
         url: String,
         /// Why, in the system's words.
         cause: String,
@@ -29,7 +29,7 @@ pub enum ApiError {
     /// Something answers, but not this kind of server.
     #[error("{url} answers ({status}), but is no sleap-rtc server")]
     NotAServer {
-        /// What was called.
+        /// What was called, without its query.
         url: String,
         /// HTTP status.
         status: u16,

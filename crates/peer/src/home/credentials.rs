@@ -2,7 +2,11 @@
 
 use std::fs::File;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
+use sleap_rtc_session::KeyPair;
+use sleap_rtc_wire::PublicKey;
 
 use super::files::{read, replace};
 use super::{Home, HomeError};
@@ -14,6 +18,15 @@ pub struct Credentials(pub Map<String, Value>);
 impl std::fmt::Debug for Credentials {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list().entries(self.0.keys()).finish()
+    }
+}
+
+impl Credentials {
+    /// The public half of the Python program's own key, if there is one.
+    pub fn python_key(&self) -> Option<PublicKey> {
+        let text = self.0.get("private_key")?.as_str()?.trim_end_matches('=');
+        let seed: [u8; 32] = URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()?;
+        Some(KeyPair::from_seed(&seed).public())
     }
 }
 

@@ -53,13 +53,15 @@ impl Trust {
         Self { roots: (!roots.is_empty()).then(|| Arc::new(roots)) }
     }
 
-    /// For the signaling socket; `None`: the library's own default, which is Mozilla's list as well.
-    pub(crate) fn of_socket(&self) -> Option<Arc<ClientConfig>> {
+    /// For the signaling socket; `None`: the library's own default, which is Mozilla's list as well. Never that where somebody
+    /// named whom to believe.
+    pub(crate) fn of_socket(&self) -> Result<Option<Arc<ClientConfig>>, rustls::Error> {
+        let Some(roots) = &self.roots else { return Ok(None) };
         let mut store = RootCertStore::empty();
-        store.add_parsable_certificates(self.roots.as_ref()?.iter().cloned());
+        store.add_parsable_certificates(roots.iter().cloned());
         let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().ok()?;
-        Some(Arc::new(config.with_root_certificates(store).with_no_client_auth()))
+        let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        Ok(Some(Arc::new(config.with_root_certificates(store).with_no_client_auth())))
     }
 
     /// For HTTP calls.

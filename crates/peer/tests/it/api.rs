@@ -1,6 +1,7 @@
 //! HTTP calls.
 
 use serde_json::json;
+use sleap_rtc_peer::api::accounts::LoginState;
 use sleap_rtc_peer::api::{Api, ApiError};
 use sleap_rtc_wire::http::{CleanUp, CreateRoom, Deleted};
 use sleap_rtc_wire::{Code, RoomId};
@@ -94,6 +95,29 @@ async fn nobody_there_is_said_with_the_address() {
     let nowhere = Api::new("http://no-such-host.invalid:8001".parse().unwrap());
     let error = nowhere.health().await.unwrap_err().to_string();
     assert!(error.contains("no-such-host.invalid:8001/health cannot be reached"), "{error}");
+}
+
+#[tokio::test]
+async fn the_secret_of_a_login_is_in_no_error() {
+    let state = LoginState::draw().unwrap();
+    let nobody = Api::new("http://127.0.0.1:1".parse().unwrap());
+    let error = nobody.poll_login(&state).await.err().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let api = Api::new(format!("http://{}", listener.local_addr().unwrap()).parse().unwrap());
+    tokio::spawn(async move {
+        for answer in ["HTTP/1.1 200 OK", "HTTP/1.1 502 Bad Gateway"] {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            let rest = "\r\ncontent-length: 5\r\nconnection: close\r\n\r\nhello";
+            stream.write_all(format!("{answer}{rest}").as_bytes()).await.unwrap();
+        }
+    });
+    let strange = api.poll_login(&state).await.err().unwrap();
+    let broken = api.poll_login(&state).await.err().unwrap();
+    for error in [error, strange, broken] {
+        let text = format!("{error} {error:?}");
+        assert!(text.contains("/api/auth/cli/poll") && !text.contains(state.reveal()), "{text}");
+    }
 }
 
 #[tokio::test]

@@ -165,6 +165,7 @@ fn nothing_is_sent_to_a_stranger_without_encryption_unless_somebody_says_so() {
 #[test]
 fn who_is_believed_is_read_from_a_file_that_must_be_there() {
     let mut place = Place::new();
+    place.flags.server = Some("https://rtc.lab.edu".to_owned());
     let nowhere = place.folder.path().join("nowhere.pem");
     place.flags.ca = Some(nowhere.clone());
     let error = place.load().err().unwrap();
@@ -174,4 +175,35 @@ fn who_is_believed_is_read_from_a_file_that_must_be_there() {
     place.flags.ca = None;
     place.project("[default]\nca = \"/no/such/file\"");
     assert!(place.error().contains(PROJECT_FILE), "{}", place.error());
+    assert!(place.error().contains(": /no/such/file: "), "{}", place.error());
+}
+
+#[test]
+fn who_is_believed_is_named_as_seen_from_the_file_that_says_so() {
+    let mut place = Place::new();
+    place.flags.server = Some("https://rtc.lab.edu".to_owned());
+    let lies = |place: &Place| match place.load().err().unwrap() {
+        SettingsError::Ca { path, .. } => path,
+        other => panic!("{other}"),
+    };
+    place.user("[default]\nca = \"lab/ca.pem\"");
+    assert_eq!(lies(&place), place.folder.path().join("home/lab/ca.pem"));
+    place.project("[default]\nca = \" ca.pem\"");
+    assert_eq!(lies(&place), place.folder.path().join("ca.pem"));
+    // Who types it means the folder where that happens.
+    place.flags.ca = Some("typed.pem".into());
+    assert_eq!(lies(&place), std::path::Path::new("typed.pem"));
+}
+
+#[test]
+fn who_is_believed_does_not_matter_where_nobody_is_asked() {
+    let mut place = Place::new();
+    place.user("[default]\nca = \"gone.pem\"");
+    for text in ["http://admin-box:8001", "admin-box"] {
+        place.flags.server = Some(text.to_owned());
+        place.server();
+    }
+    place.variables = vec![(env::SIGNALING_WS, "wss://admin-box")];
+    place.flags.server = None;
+    assert!(matches!(place.load().err().unwrap(), SettingsError::Ca { .. }), "one side is encrypted");
 }
