@@ -177,11 +177,15 @@ fn server_gone(server: &str, room: &RoomId, cause: &Cause) -> Explained {
             format!("the server at {server} says: {text}"),
             "check SLEAP_RTC_ROOM_TOKEN: it must be the one that `sleap-rtc room create` printed for this room",
         ),
-        // All that a `register` of ours may lack is the room's token.
+        // All that a `register` of ours may lack is the room's token. Without one, a stranger is not told whether there is a room.
         WireCode::InvalidMessage => explained(
             format!("room {room} did not let you in"),
-            format!("no token of the room is set, and you are not a member; the server at {server} says: {text}"),
-            "ask the room's owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN",
+            format!(
+                "no token of the room is set, and you are not a member, or there is no such room; the server at {server} says: \
+                 {text}"
+            ),
+            "which rooms are yours: sleap-rtc room list; for another, ask its owner for a code: sleap-rtc room join CODE; or set \
+             SLEAP_RTC_ROOM_TOKEN",
         ),
         WireCode::RateLimited => {
             explained(format!("the server at {server} refused"), text.clone(), "wait a minute and try again")

@@ -54,8 +54,8 @@ fn a_room_that_needs_a_token() {
     exit 6
     ---
     error: room <SLEAP_RTC_ROOM_ID> did not let you in
-    cause: no token of the room is set, and you are not a member; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
-    hint: ask the room's owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
+    cause: no token of the room is set, and you are not a member, or there is no such room; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
+    hint: which rooms are yours: sleap-rtc room list; for another, ask its owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
     ");
 }
 
@@ -123,8 +123,8 @@ fn a_wrong_room() {
     exit 6
     ---
     error: room 00000000 did not let you in
-    cause: no token of the room is set, and you are not a member; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
-    hint: ask the room's owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
+    cause: no token of the room is set, and you are not a member, or there is no such room; the server at http://<SLEAP_RTC_SERVER> says: Missing required fields during registration.
+    hint: which rooms are yours: sleap-rtc room list; for another, ask its owner for a code: sleap-rtc room join CODE; or set SLEAP_RTC_ROOM_TOKEN
     ");
 }
 
@@ -180,6 +180,23 @@ fn a_port_that_is_in_use() {
     error: the server did not start
     cause: port <PORT> is in use by another program
     hint: is a server running already? Else take others: sleap-rtc server --http-port 8011 --ws-port 8090
+    ");
+}
+
+#[test]
+fn a_relay_port_that_is_in_use() {
+    let mut sandbox = Sandbox::new();
+    let server = Server::start(&sandbox);
+    let port = server.url.rsplit(':').next().expect("a port").to_owned();
+    sandbox.set("PORT", &port);
+    let ports = ["--http-port", "0", "--ws-port", "0", "--stun-port", "off", "--relay-port", &port];
+    let arguments = [&["server", "--listen", "127.0.0.1", "--data", "other"], &ports[..]].concat();
+    assert_snapshot!(sandbox.told(&arguments), @r"
+    exit 12
+    ---
+    error: the server did not start
+    cause: port <PORT> is in use by another program
+    hint: take another, or none: sleap-rtc server --relay-port off
     ");
 }
 
