@@ -13,6 +13,7 @@ mod jobs;
 mod lab;
 mod leaving;
 mod login;
+mod moving;
 mod page;
 mod race;
 mod relay;

@@ -27,6 +27,7 @@ mod original_path;
 mod people;
 mod race;
 mod real;
+mod regressions;
 mod secrets;
 mod survives;
 mod tidy;

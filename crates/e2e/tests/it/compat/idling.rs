@@ -41,7 +41,9 @@ fn hazard_03_a_client_hears_nothing_that_it_did_not_ask_for() {
     hold.close_input();
     hold.end().good();
     step("a client in a busy room", || worker.screen.shows("Received signaling server ping"));
+    let id = worker.id.clone();
     drop(worker);
+    until("the worker has gone", || (status(&ada, &id) == "gone").then_some(()));
     quiet.close_input();
     let heard = quiet.event("heard");
     assert_eq!((&heard["frames"], &heard["open"]), (&serde_json::json!([]), &true.into()), "{heard}");

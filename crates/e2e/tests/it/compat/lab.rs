@@ -104,24 +104,15 @@ impl Lab {
 
     /// A home where somebody has an account and has logged in with `sleap-rtc login`.
     pub(crate) fn logged_in(&self, name: &str) -> Home {
-        let account = self.account(name);
         let home = self.home(name);
-        let login = home.cli(&["login"]);
-        page::allow(&login, account["account_key"].as_str().expect("a key"));
-        let (code, text) = login.end();
-        assert_eq!(code, 0, "{text}");
-        assert!(text.contains(&format!("Logged in as {name}")), "{text}");
+        log_in(&home, name, self.account(name)["account_key"].as_str().expect("a key"));
         home
     }
 
     /// Somebody with a room and a key.
     pub(crate) fn member(&self, name: &str) -> Member {
         let home = self.logged_in(name);
-        let mut made = home.cli(&["room", "create", "--name", "lab"]);
-        let text = made.shows("Set this as your default room?");
-        made.press("y\n");
-        assert_eq!(made.end().0, 0, "{text}");
-        let room = word_after(&text, "Room ID:");
+        let room = first_room(&home);
         let key = key_in(&home.run(&["key", "create", "--name", "gpu-box"]));
         Member { home, room, key }
     }
@@ -146,6 +137,24 @@ impl Lab {
         sleap_rtc_e2e::standin::install(crate::house::binary::standin(), &bin, knobs).expect("a trainer");
         home.finding_first(&bin)
     }
+}
+
+/// `sleap-rtc login` there, allowed on the page with the key of this account.
+pub(crate) fn log_in(home: &Home, name: &str, key: &str) {
+    let login = home.cli(&["login"]);
+    page::allow(&login, key);
+    let (code, text) = login.end();
+    assert_eq!(code, 0, "{text}");
+    assert!(text.contains(&format!("Logged in as {name}")), "{text}");
+}
+
+/// Makes somebody's first room.
+pub(crate) fn first_room(home: &Home) -> String {
+    let mut made = home.cli(&["room", "create", "--name", "lab"]);
+    let text = made.shows("Set this as your default room?");
+    made.press("y\n");
+    assert_eq!(made.end().0, 0, "{text}");
+    word_after(&text, "Room ID:")
 }
 
 /// The first word after this one.

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use super::finding::{status, until_free};
+use super::finding::{status, until_free, workers};
 use super::jobs::{the_ports, train};
 use super::{Lab, step};
 use crate::house::until;
@@ -13,7 +13,9 @@ fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
     let ada = lab.member("ada");
     let _ports = the_ports();
     let worker = lab.worker(&ada);
+    assert!(worker.has_never_dropped_its_link());
     lab.house.kill_server();
+    until("the worker says so", || (!worker.has_never_dropped_its_link()).then_some(()));
     lab.house.restart_server();
     let back = Instant::now();
     step("reconnect after a restart of the server", || worker.screen.shows("reconnected!"));
@@ -21,6 +23,31 @@ fn a_worker_comes_back_after_a_restart_of_the_server_and_trains() {
     until_free(&ada, &worker.id);
     let told = train("run_training after a restart", &ada, &worker);
     assert_eq!(told.event("result")["success"], true);
+}
+
+/// What a client is told of a worker after it came back is all that it was told before, and the worker's parts still answer.
+#[test]
+fn reconnect_restores_all_of_register() {
+    let Some(mut lab) = Lab::open() else { return };
+    let ada = lab.member("ada");
+    let worker = lab.worker(&ada);
+    let before = workers(&ada.home, &ada.room);
+    assert_eq!(before.len(), 1);
+    lab.house.kill_server();
+    lab.house.restart_server();
+    worker.screen.shows(" reconnected! (");
+    step("all is there after a restart of the server", || {
+        let after = until("it is free again", || {
+            let after = workers(&ada.home, &ada.room);
+            after.iter().any(|worker| worker["status"] == "available").then_some(after)
+        });
+        assert_eq!(after, before);
+        let mut hold = ada.home.start("hold.py", &[&ada.room, &worker.id]);
+        hold.event("open");
+        hold.close_input();
+        // It has listed the worker's folders.
+        hold.end().good().event("held");
+    });
 }
 
 /// A worker that registers anew says `available`, whomever it serves.

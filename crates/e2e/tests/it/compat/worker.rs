@@ -3,6 +3,16 @@
 use super::lab::word_after;
 use super::{Home, Screen};
 
+/// What it says of a connection to the server that has ended, from the first word to the last.
+const LOST: [&str; 5] = [
+    "presumed stale",
+    "Signaling connection ended",
+    "Will attempt to reconnect",
+    "Reconnection attempt",
+    // Of a client's link it says so too, in other words.
+    " reconnected! (",
+];
+
 /// It, on a terminal.
 pub(crate) struct PyWorker {
     pub(crate) home: Home,
@@ -13,7 +23,12 @@ pub(crate) struct PyWorker {
 impl PyWorker {
     /// Starts one and waits until it says that it is ready.
     pub(crate) fn start(home: Home, arguments: &[&str]) -> Self {
-        let screen = home.cli(&[&["worker", "--name", "gpu-box"], arguments].concat());
+        Self::named("gpu-box", home, arguments)
+    }
+
+    /// The same under another name.
+    pub(crate) fn named(name: &str, home: Home, arguments: &[&str]) -> Self {
+        let screen = home.cli(&[&["worker", "--name", name], arguments].concat());
         let text = screen.shows("Peer ID:");
         let id = word_after(&text, "Peer ID:");
         Self { home, screen, id }
@@ -33,6 +48,7 @@ impl PyWorker {
 
     /// Whether it has run all the time, on one connection.
     pub(crate) fn has_never_dropped_its_link(&self) -> bool {
-        self.screen.is_running() && !self.screen.text().contains("reconnected!")
+        let text = self.screen.text();
+        self.screen.is_running() && !LOST.iter().any(|words| text.contains(words))
     }
 }

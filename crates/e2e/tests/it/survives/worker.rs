@@ -70,6 +70,16 @@ fn an_idle_worker_that_is_asked_to_end_leaves_at_once() {
 }
 
 #[test]
+fn a_worker_is_ended_while_the_server_is_away() {
+    let mut house = House::with_room();
+    let mut worker = house.worker();
+    house.kill_server();
+    worker.program().event("away");
+    worker.signal(Signal::INT);
+    assert_eq!(worker.end().code, 0);
+}
+
+#[test]
 fn a_worker_that_is_asked_to_end_finishes_its_job_first() {
     let house = House::with_room();
     let mut worker = house.worker_with(&SLOW);

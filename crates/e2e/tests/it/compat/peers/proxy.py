@@ -1,14 +1,11 @@
 """Stands between a worker and the server, changes nothing, and gives the worker every error frame of the server besides, in all the
-shapes that servers of this kind have used, once its input ends."""
+shapes that servers of this kind have used, once its input ends. Its arguments are the codes."""
 
 from channel import *
 
-CODES = """NOT_IN_ROOM ROOM_NOT_FOUND PEER_NOT_IN_ROOM PEER_NOT_FOUND INVALID_MESSAGE DELIVERY_FAILED UNKNOWN_MESSAGE_TYPE INVALID_JSON
-AUTH_FAILED ROOM_EXPIRED FORBIDDEN RATE_LIMITED TOO_LARGE WORKER_BUSY STORE_UNAVAILABLE""".split()
 
-
-def frames():
-    for code in CODES:
+def frames(codes):
+    for code in codes:
         yield {"type": "error", "code": code, "reason": f"{code} for a test", "message": f"{code} for a test"}
         yield {"type": "error", "code": code, "message": f"{code} for a test"}
         yield {"type": "error", "reason": f"{code} for a test"}
@@ -22,14 +19,14 @@ async def pump(source, sink):
         await sink.send(message)
 
 
-async def proxy():
+async def proxy(*codes):
     asked = asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
 
     async def between(worker):
         async with websockets.connect(get_config().signaling_websocket) as server:
             pumps = [asyncio.create_task(pump(worker, server)), asyncio.create_task(pump(server, worker))]
             await asked
-            all_frames = list(frames())
+            all_frames = list(frames(codes))
             for frame in all_frames:
                 await worker.send(json.dumps(frame))
             say("sent", errors=sum(frame.get("type") == "error" for frame in all_frames))
