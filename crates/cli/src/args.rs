@@ -13,11 +13,12 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand};
 
 pub use accounts::{
-    AccountCommand, AccountCreateArgs, AccountShowArgs, Days, KeyCommand, KeyCreateArgs, KeyListArgs, KeyRevokeArgs,
-    LoginArgs, LogoutArgs, PublicName, TokenCommand, TokenCreateArgs, TokenListArgs, TokenRevokeArgs,
+    AccountCommand, AccountCreateArgs, AccountRemoveArgs, AccountShowArgs, Days, KeyCommand, KeyCreateArgs,
+    KeyListArgs, KeyRevokeArgs, LoginArgs, LogoutArgs, PublicName, TokenCommand, TokenCreateArgs, TokenListArgs,
+    TokenRevokeArgs,
 };
 pub use dial::Dial;
-pub use members::{MeshSwitch, OnOff, RoomJoinArgs, RoomRemoveArgs, RoomSetArgs};
+pub use members::{MeshSwitch, OnOff, RoomJoinArgs, RoomMembersArgs, RoomRemoveArgs, RoomSetArgs};
 pub use rooms::{
     Caller, CleanupArgs, IdentityCommand, RoomArgs, RoomCommand, RoomCreateArgs, RoomDeleteArgs, RoomListArgs,
     TestRoomArgs, TokenSource,
@@ -71,6 +72,7 @@ Environment:
   SLEAP_RTC_INSECURE        set: talk to servers outside your network without encryption
   SLEAP_DASHBOARD_URL       the Python package's login page; `doctor` says whether it leads here
   SLEAP_RTC_ACCOUNT_KEY     the Python package's account key; `doctor` says whether it is set
+  SLEAP_RTC_API_KEY         the Python package's token of a worker; `doctor` says whether it is set
   GITHUB_CLIENT_ID          with GITHUB_CLIENT_SECRET: `server` lets people log in by GitHub
   SLEAP_RTC_TRAINER         the sleap-nn program that workers run
   SLEAP_RTC_PYTHON          the Python that `trainer install` takes
@@ -118,7 +120,7 @@ pub enum Command {
     Login(LoginArgs),
     /// Take this computer from your account.
     Logout(LogoutArgs),
-    /// Your account: make it, show it.
+    /// Your account: make it, show it, take a computer from it.
     #[command(subcommand)]
     Account(AccountCommand),
     /// Keys of your account, for the Python package and the login page.

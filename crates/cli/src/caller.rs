@@ -24,6 +24,8 @@ pub(crate) struct Caller {
     pub(crate) bearer: String,
     /// Whether it is the operator's secret.
     pub(crate) is_operator: bool,
+    /// Whether the command could ask as the operator too.
+    has_operator: bool,
 }
 
 impl Caller {
@@ -35,7 +37,13 @@ impl Caller {
             Some(folder) => (secret(folder)?, true),
             None => (context.sign_in(&api).await?.id_token, false),
         };
-        Ok(Self { context, api, bearer, is_operator })
+        Ok(Self { context, api, bearer, is_operator, has_operator: true })
+    }
+
+    /// The same for what the server's operator has no part in.
+    pub(crate) async fn of_computer(dial: args::Dial) -> CliResult<Self> {
+        let caller = Self::new(args::Caller { dial, operator: None }).await?;
+        Ok(Self { has_operator: false, ..caller })
     }
 
     /// A call about a room that failed.
@@ -47,8 +55,13 @@ impl Caller {
             Code::RoomExpired => {
                 refused(format!("room {room} has expired")).hint("make another: sleap-rtc room create --name NAME")
             }
-            Code::Forbidden => refused(format!("you are not a member of room {room}"))
+            Code::Forbidden if self.is_operator => {
+                refused(what.to_owned()).hint("this is for the room's members: the same without --operator")
+            }
+            Code::Forbidden if self.has_operator => refused(format!("you are not a member of room {room}"))
                 .hint("ask whoever made it, or its server's operator, who can add --operator"),
+            Code::Forbidden => refused(format!("you are not a member of room {room}"))
+                .hint("ask its owner for a code: sleap-rtc room join CODE"),
             Code::AuthFailed if self.is_operator => {
                 refused(what.to_owned()).hint("name the data folder of this very server: --operator=DIR")
             }

@@ -9,6 +9,7 @@ pub mod accounts;
 pub mod args;
 mod caller;
 pub mod commands;
+mod confirm;
 mod context;
 mod demo;
 mod doctor;

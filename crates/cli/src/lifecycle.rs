@@ -41,6 +41,18 @@ pub(crate) async fn listen_for_ending(until_eof: bool) -> Pin<Box<dyn Future<Out
     }
 }
 
+/// What the work comes to; `None` if the command is to end before that.
+pub(crate) async fn unless_ended<T>(
+    ending: &mut (impl Future<Output = CliResult<Ending>> + Unpin),
+    work: impl Future<Output = CliResult<T>>,
+) -> CliResult<Option<T>> {
+    tokio::select! {
+        biased;
+        done = work => done.map(Some),
+        told = ending => told.map(|_| None),
+    }
+}
+
 async fn end_of_input() {
     let mut stdin = tokio::io::stdin();
     let mut buffer = [0; 256];

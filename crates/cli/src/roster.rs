@@ -32,16 +32,21 @@ pub(crate) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
     rows.iter().map(line).collect()
 }
 
-/// One line about all of them: `2 workers (1 available), 1 missing, 1 other`.
+/// One line about all of them: `2 workers (1 available), 1 of the Python package, 1 missing, 1 other`.
 pub fn summary(found: &Found) -> String {
-    let workers = found.peers.iter().filter(|peer| peer.role == "worker").count();
-    let free = |peer: &&PeerEntry| peer.role == "worker" && text(&peer.metadata, "status") == "available";
-    let free = found.peers.iter().filter(free).count();
-    let mut parts = vec![format!("{} ({free} available)", count(workers, "worker"))];
+    let workers = || found.peers.iter().filter(|peer| peer.role == "worker");
+    let ours = || workers().filter(|peer| !is_of_python(&peer.metadata));
+    let free = ours().filter(|peer| text(&peer.metadata, "status") == "available").count();
+    let (all, ours) = (workers().count(), ours().count());
+    let mut parts = vec![format!("{} ({free} available)", count(ours, "worker"))];
+    if all > ours {
+        // Free or not, no command of ours can use them.
+        parts.push(format!("{} of the Python package", all - ours));
+    }
     if !found.absent.is_empty() {
         parts.push(format!("{} missing", found.absent.len()));
     }
-    parts.push(count(found.peers.len() - workers, "other"));
+    parts.push(count(found.peers.len() - all, "other"));
     parts.join(", ")
 }
 

@@ -13,7 +13,7 @@ pub struct LoginArgs {
     /// Let another computer in, which shows this code: it becomes one of your account's.
     #[arg(long, value_name = "CODE", value_parser = login_code)]
     pub allow: Option<String>,
-    /// Do not ask.
+    /// Do not ask; without a terminal nobody is let in without this.
     #[arg(short, long, requires = "allow")]
     pub yes: bool,
     #[command(flatten)]
@@ -39,6 +39,8 @@ pub enum AccountCommand {
     Create(AccountCreateArgs),
     /// Show your account and its computers.
     Show(AccountShowArgs),
+    /// Take a computer from your account, one that is lost too. This one: sleap-rtc logout.
+    Remove(AccountRemoveArgs),
 }
 
 /// `account create`.
@@ -55,6 +57,20 @@ pub struct AccountCreateArgs {
 /// `account show`.
 #[derive(Debug, Args)]
 pub struct AccountShowArgs {
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub dial: Dial,
+}
+
+/// `account remove`.
+#[derive(Debug, Args)]
+pub struct AccountRemoveArgs {
+    /// Which one, by its id or its name, as `account show` prints them.
+    #[arg(value_name = "COMPUTER")]
+    pub computer: String,
+    /// Do not ask.
+    #[arg(short, long)]
+    pub yes: bool,
     #[command(flatten)]
     #[expect(missing_docs, reason = "a doc comment here would become help text")]
     pub dial: Dial,

@@ -6,6 +6,17 @@ use sleap_rtc_wire::RoomId;
 use super::dial::Dial;
 use super::rooms::room_id;
 
+/// `room invite` and `members`: for those who belong to the room, whoever runs its server.
+#[derive(Debug, Args)]
+pub struct RoomMembersArgs {
+    /// The room [default: the one that is set, SLEAP_RTC_ROOM_ID]
+    #[arg(value_name = "ROOM", value_parser = room_id)]
+    pub room: Option<RoomId>,
+    #[command(flatten)]
+    #[expect(missing_docs, reason = "a doc comment here would become help text")]
+    pub dial: Dial,
+}
+
 /// `room join`.
 #[derive(Debug, Args)]
 pub struct RoomJoinArgs {

@@ -8,7 +8,7 @@ use clap::{Args, Subcommand};
 use sleap_rtc_wire::RoomId;
 
 use super::dial::Dial;
-use super::members::{RoomJoinArgs, RoomRemoveArgs, RoomSetArgs};
+use super::members::{RoomJoinArgs, RoomMembersArgs, RoomRemoveArgs, RoomSetArgs};
 use super::{span, ttl};
 
 /// Which server is asked, and as whom.
@@ -36,11 +36,11 @@ pub enum RoomCommand {
     /// Delete a room, with everybody in it.
     Delete(RoomDeleteArgs),
     /// Make a code by which others become members; for the room's owner.
-    Invite(RoomArgs),
+    Invite(RoomMembersArgs),
     /// Become a member of a room by a code: then it needs no token.
     Join(RoomJoinArgs),
     /// List who belongs to a room.
-    Members(RoomArgs),
+    Members(RoomMembersArgs),
     /// Take somebody out of a room; for its owner, and for yourself.
     Remove(RoomRemoveArgs),
     /// Change a room's name and switches; for its owner.
@@ -87,7 +87,7 @@ pub struct RoomListArgs {
     pub caller: Caller,
 }
 
-/// `room show`, `extend`, `invite` and `members`.
+/// `room show` and `extend`.
 #[derive(Debug, Args)]
 pub struct RoomArgs {
     /// The room [default: the one that is set, SLEAP_RTC_ROOM_ID]

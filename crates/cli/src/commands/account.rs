@@ -1,19 +1,22 @@
-//! `sleap-rtc account create`, `account show`, `logout`.
+//! `sleap-rtc account create`, `show`, `remove`, and `logout`.
 
 use serde_json::json;
 use sleap_rtc_peer::api::ApiError;
 use sleap_rtc_wire::Code;
-use sleap_rtc_wire::http::CreateAccount;
+use sleap_rtc_wire::http::{CreateAccount, Device};
 use sleap_rtc_worker::host_name;
 
 use crate::accounts;
-use crate::args::{AccountCreateArgs, AccountShowArgs, LogoutArgs};
+use crate::args::{AccountCreateArgs, AccountRemoveArgs, AccountShowArgs, LogoutArgs};
 use crate::caller::Caller;
+use crate::confirm::confirmed;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
 use crate::person::Person;
 use crate::printer::Printer;
 use crate::text::clean;
+
+const SHOW: &str = "sleap-rtc account show";
 
 /// Makes an account: one's own, or as the operator one for somebody else.
 pub(super) async fn create(args: AccountCreateArgs, printer: Printer) -> CliResult<Exit> {
@@ -70,6 +73,51 @@ pub(super) async fn show(args: AccountShowArgs, printer: Printer) -> CliResult<E
         printer.result(&line);
     }
     Ok(Exit::Ok)
+}
+
+/// Takes a computer from the account after a yes.
+pub(super) async fn remove(args: AccountRemoveArgs, printer: Printer) -> CliResult<Exit> {
+    let AccountRemoveArgs { computer, yes, dial } = args;
+    let person = Person::new(dial).await?;
+    let what = format!("{} was not taken from the account", clean(&computer));
+    let account = person.api.account(&person.token).await;
+    let account = account.map_err(|error| person.context.api_error(&what, &error))?;
+    let device = named(&account.devices, computer.trim()).map_err(|cause| not_removed(&what, cause))?;
+    let (name, id, user) = (clean(&device.device_name), &device.key_id, clean(&person.user.username));
+    if !yes {
+        let command = format!("sleap-rtc account remove {id} --yes");
+        confirmed(&format!("Take {name} ({id}) from {user}'s account?"), &what, &command, printer)?;
+    }
+    let removed = person.api.detach_device(&person.token, id).await;
+    removed.map_err(|error| person.error(&what, &error, SHOW))?;
+    if printer.json() {
+        printer.event(&json!({"event": "computer_removed", "key_id": id, "device_name": name}));
+        return Ok(Exit::Ok);
+    }
+    printer.result(&format!("{name} ({id}) is no longer {user}'s on {}", person.context.settings.server.value));
+    printer
+        .note("Is it lost? Keys of the account that are saved there open it still: sleap-rtc key list, key revoke KEY");
+    Ok(Exit::Ok)
+}
+
+/// The only computer of this id or name.
+fn named<'a>(devices: &'a [Device], wanted: &str) -> Result<&'a Device, String> {
+    if let Some(device) = devices.iter().find(|device| device.key_id.as_str() == wanted) {
+        return Ok(device);
+    }
+    let found: Vec<&Device> = devices.iter().filter(|device| device.device_name == wanted).collect();
+    match found[..] {
+        [device] => Ok(device),
+        [] => Err("the account has no computer of this id or name".to_owned()),
+        _ => {
+            let ids: Vec<&str> = found.iter().map(|device| device.key_id.as_str()).collect();
+            Err(format!("{} computers have this name: {}", ids.len(), ids.join(", ")))
+        }
+    }
+}
+
+fn not_removed(what: &str, cause: String) -> CliError {
+    CliError::new(Exit::Usage, what).cause(cause).hint(format!("name it by its id, as this prints it: {SHOW}"))
 }
 
 /// Takes this computer from the account: its key stays, and what the key made by itself.

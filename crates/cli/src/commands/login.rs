@@ -15,10 +15,11 @@ use tokio::time::{Instant, sleep};
 
 use crate::accounts::user_json;
 use crate::args::{Dial, LoginArgs};
+use crate::confirm::confirmed;
 use crate::context::Context;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
-use crate::lifecycle;
+use crate::lifecycle::{self, unless_ended};
 use crate::person::Person;
 use crate::printer::Printer;
 use crate::text::{clean, duration};
@@ -38,51 +39,69 @@ pub(super) async fn run(args: LoginArgs, printer: Printer) -> CliResult<Exit> {
     }
 }
 
+/// What came of asking to be let in.
+enum Asked {
+    /// This computer was in already.
+    Already(User),
+    /// Somebody has allowed it.
+    Allowed(Allowed),
+}
+
+/// All that it takes to attach this computer. Secrets.
+struct Allowed {
+    id_token: String,
+    token: String,
+    user: User,
+}
+
 async fn log_in(dial: Dial, printer: Printer) -> CliResult<Exit> {
-    // From the very start, so that it is heard whenever it comes.
-    let ending = tokio::spawn(lifecycle::ending(false));
+    // From the very start to the very end, so that it is heard whenever it comes.
+    let mut ending = lifecycle::listen_for_ending(false).await;
     let context = Context::of_server(dial)?;
+    let allowed = match unless_ended(&mut ending, ask(&context, printer)).await? {
+        Some(Asked::Allowed(allowed)) => allowed,
+        Some(Asked::Already(user)) => {
+            say_whose(&context, &user, "already", printer);
+            return Ok(Exit::Ok);
+        }
+        None => {
+            printer.note("Not logged in: ended before anybody allowed it");
+            return Ok(Exit::Interrupted);
+        }
+    };
+    let user = allowed.user.clone();
+    if unless_ended(&mut ending, attach(&context, allowed)).await?.is_none() {
+        printer.note("Ended while the login was being written down. Whether it was: sleap-rtc account show");
+        return Ok(Exit::Interrupted);
+    }
+    say_whose(&context, &user, "now", printer);
+    Ok(Exit::Ok)
+}
+
+/// Signs in, says how this computer can be let in, and waits until it is.
+async fn ask(context: &Context, printer: Printer) -> CliResult<Asked> {
     let api = context.api();
     let id_token = context.sign_in(&api).await?.id_token;
     let failed = |error: &ApiError| context.api_error(NOT_LOGGED_IN, error);
     if let Some(account) = api.key_login(&id_token).await.map_err(|error| failed(&error))? {
-        say_whose(&context, &account.user, "already", printer);
-        return Ok(Exit::Ok);
+        return Ok(Asked::Already(account.user));
     }
     let state = LoginState::draw().map_err(|error| failed(&error))?;
     let code = match api.poll_login(&state).await.map_err(|error| failed(&error))? {
         Polled::Pending { code } => code,
         Polled::Allowed { .. } => return Err(CliError::internal("a login was allowed before it was asked for")),
     };
-    show(&context, &state, code.as_deref(), printer);
-    let waiting = wait(&context, &api, &state, printer);
-    let ended = tokio::select! {
-        allowed = waiting => Some(allowed?),
-        told = ending => {
-            told.map_err(|error| CliError::internal("waiting failed").because(&error))??;
-            None
-        }
-    };
-    let Some((token, user)) = ended else {
-        printer.note("Not logged in: ended before anybody allowed it");
-        return Ok(Exit::Interrupted);
-    };
-    let device = AttachDevice { id_token, device_name: host_name() };
-    api.attach_device(&token, &device).await.map_err(|error| not_attached(&context, &user, &error))?;
-    say_whose(&context, &user, "now", printer);
-    Ok(Exit::Ok)
+    let waiting = Waiting { context, api: &api, state: &state, end: Instant::now() + LIMIT, printer };
+    waiting.show(code.as_deref(), false);
+    let (token, user) = waiting.wait(Login::new(code)).await?;
+    Ok(Asked::Allowed(Allowed { id_token, token, user }))
 }
 
-/// Where and how somebody can allow it.
-fn show(context: &Context, state: &LoginState, code: Option<&str>, printer: Printer) {
-    let page = format!("{}/login?cli=true&cli_state={}", context.settings.server.value.http(), state.reveal());
-    if printer.json() {
-        printer.event(&json!({"event": "login_waiting", "page": page, "code": code, "limit_s": LIMIT.as_secs()}));
-        return;
-    }
-    for line in lines(&page, code) {
-        printer.note(&line);
-    }
+async fn attach(context: &Context, allowed: Allowed) -> CliResult {
+    let Allowed { id_token, token, user } = allowed;
+    let device = AttachDevice { id_token, device_name: host_name() };
+    let attached = context.api().attach_device(&token, &device).await;
+    attached.map(drop).map_err(|error| not_attached(context, &user, &error))
 }
 
 /// What is printed while a login waits.
@@ -96,33 +115,123 @@ pub fn lines(page: &str, code: Option<&str>) -> Vec<String> {
     lines
 }
 
-/// Asks until somebody has allowed it. A server that is away for a moment is asked again.
-async fn wait(context: &Context, api: &Api, state: &LoginState, printer: Printer) -> CliResult<(String, User)> {
-    let end = Instant::now() + LIMIT;
-    let mut ticker = Ticker::until(printer, "waiting for the login to be allowed", LIMIT);
-    let mut asked = Instant::now();
-    loop {
-        sleep(Duration::from_secs(1)).await;
-        ticker.tick();
-        if asked.elapsed() < POLL {
-            continue;
-        }
-        asked = Instant::now();
-        match api.poll_login(state).await {
-            Ok(Polled::Allowed { token, user }) => return Ok((token, user)),
-            Ok(Polled::Pending { .. }) if Instant::now() >= end => return Err(nobody()),
-            Err(error) if !error.is_transient() || Instant::now() >= end => {
-                return Err(context.api_error(NOT_LOGGED_IN, &error));
+/// Said before them when the server has begun another login.
+pub const OVER: &str = "The login that was shown is over: the server was started anew, or did not hear of this computer for too \
+                        long. There is another one now.";
+/// Said when the server tells the login's code no more.
+pub const ELSEWHERE: &str = "the server sees this computer at another address than before, and tells the login only to the address \
+                             that asked first; if that does not come back, end this and start again: sleap-rtc login";
+
+/// A login as it was shown.
+#[derive(Debug)]
+pub struct Login {
+    code: Option<String>,
+    is_elsewhere: bool,
+}
+
+/// What an answer says that was not known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The login that was shown is over, and the server has begun another one.
+    Anew,
+    /// The server sees us at another address, to which it tells nothing.
+    Elsewhere,
+}
+
+impl Login {
+    /// One that is shown with this code.
+    pub const fn new(code: Option<String>) -> Self {
+        Self { code, is_elsewhere: false }
+    }
+
+    /// Nobody has allowed it yet, and its code is this.
+    pub fn hear(&mut self, code: Option<String>) -> Option<News> {
+        let was_elsewhere = std::mem::replace(&mut self.is_elsewhere, code.is_none() && self.code.is_some());
+        match code {
+            Some(code) if self.code.as_ref() != Some(&code) => {
+                self.code = Some(code);
+                Some(News::Anew)
             }
-            Ok(Polled::Pending { .. }) | Err(_) => {}
+            _ => (self.is_elsewhere && !was_elsewhere).then_some(News::Elsewhere),
         }
     }
 }
 
-fn nobody() -> CliError {
-    CliError::new(Exit::RoomRefused, NOT_LOGGED_IN)
-        .cause(format!("nobody allowed it within {}", duration(LIMIT)))
-        .hint("sleap-rtc login")
+/// This computer, while it waits to be let in.
+struct Waiting<'a> {
+    context: &'a Context,
+    api: &'a Api,
+    state: &'a LoginState,
+    end: Instant,
+    printer: Printer,
+}
+
+impl Waiting<'_> {
+    /// Says where and how somebody can allow it.
+    fn show(&self, code: Option<&str>, is_anew: bool) {
+        let page =
+            format!("{}/login?cli=true&cli_state={}", self.context.settings.server.value.http(), self.state.reveal());
+        if self.printer.json() {
+            let limit = self.left().as_secs_f64().round() as u64;
+            self.printer.event(&json!({"event": "login_waiting", "page": page, "code": code, "limit_s": limit}));
+            return;
+        }
+        if is_anew {
+            self.printer.note(OVER);
+        }
+        for line in lines(&page, code) {
+            self.printer.note(&line);
+        }
+    }
+
+    /// Asks until somebody has allowed it. A server that is away for a moment is asked again.
+    async fn wait(&self, mut login: Login) -> CliResult<(String, User)> {
+        let mut ticker = self.ticker();
+        let mut asked = Instant::now();
+        loop {
+            sleep(Duration::from_secs(1)).await;
+            ticker.tick();
+            if asked.elapsed() < POLL {
+                continue;
+            }
+            asked = Instant::now();
+            let code = match self.api.poll_login(self.state).await {
+                Ok(Polled::Allowed { token, user }) => return Ok((token, user)),
+                Ok(Polled::Pending { .. }) if self.left().is_zero() => return Err(nobody(&login)),
+                Ok(Polled::Pending { code }) => code,
+                Err(error) if !error.is_transient() || self.left().is_zero() => {
+                    return Err(self.context.api_error(NOT_LOGGED_IN, &error));
+                }
+                Err(_) => continue,
+            };
+            if let Some(news) = login.hear(code) {
+                // Its line goes away before others are printed.
+                drop(ticker);
+                match news {
+                    News::Anew => self.show(login.code.as_deref(), true),
+                    News::Elsewhere => self.printer.warn(ELSEWHERE),
+                }
+                ticker = self.ticker();
+            }
+        }
+    }
+
+    fn ticker(&self) -> Ticker {
+        Ticker::until(self.printer, "waiting for the login to be allowed", self.left())
+    }
+
+    fn left(&self) -> Duration {
+        self.end.saturating_duration_since(Instant::now())
+    }
+}
+
+fn nobody(login: &Login) -> CliError {
+    let cause = if login.is_elsewhere {
+        "the server sees this computer at another address than the one that asked first".to_owned()
+    } else {
+        format!("nobody allowed it within {}", duration(LIMIT))
+    };
+    CliError::new(Exit::RoomRefused, NOT_LOGGED_IN).cause(cause).hint("sleap-rtc login")
 }
 
 fn not_attached(context: &Context, user: &User, error: &ApiError) -> CliError {
@@ -145,16 +254,18 @@ fn say_whose(context: &Context, user: &User, since: &str, printer: Printer) {
     printer.note("In the account's rooms it needs no token. Which they are: sleap-rtc room list");
 }
 
-/// Lets another computer in, after a yes where somebody can be asked.
+/// Lets another computer in, after a yes.
 async fn allow(dial: Dial, code: &str, yes: bool, printer: Printer) -> CliResult<Exit> {
     let person = Person::new(dial).await?;
     let failed = |error: &ApiError| not_allowed(&person, code, error);
     let asking = person.api.asking(&person.token, code).await.map_err(|error| failed(&error))?;
     let who = who(&asking);
     let name = clean(&person.user.username);
-    let answer = if yes { None } else { printer.ask(&format!("{who}\nLet it in as {name}?")) };
-    if answer == Some(false) {
-        return Err(CliError::new(Exit::Usage, format!("the login {code} is not allowed")).cause("you said no"));
+    if !yes {
+        let kept = format!("the login {code} is not allowed");
+        let command = format!("sleap-rtc login --allow {code} --yes");
+        confirmed(&format!("{who}\nLet it in as {name}?"), &kept, &command, printer)
+            .map_err(|error| error.cause(&who))?;
     }
     person.api.allow_login(&person.token, code).await.map_err(|error| failed(&error))?;
     if printer.json() {
@@ -166,7 +277,7 @@ async fn allow(dial: Dial, code: &str, yes: bool, printer: Printer) -> CliResult
             "user": user_json(&person.user),
         }));
     } else {
-        if answer.is_none() {
+        if yes {
             printer.note(&who);
         }
         printer.result(&format!("It is let in as {name}"));

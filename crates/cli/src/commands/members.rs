@@ -9,7 +9,7 @@ use sleap_rtc_wire::{Code, RoomId};
 
 use super::room::named_or_set;
 use crate::accounts;
-use crate::args::{self, MeshSwitch, OnOff, RoomArgs, RoomJoinArgs, RoomRemoveArgs, RoomSetArgs};
+use crate::args::{MeshSwitch, OnOff, RoomJoinArgs, RoomMembersArgs, RoomRemoveArgs, RoomSetArgs};
 use crate::caller::Caller;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
@@ -17,8 +17,8 @@ use crate::printer::Printer;
 use crate::text::{clean, duration};
 
 /// Makes a code; it alone goes to standard output.
-pub(super) async fn invite(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = Caller::new(args.caller).await?;
+pub(super) async fn invite(args: RoomMembersArgs, printer: Printer) -> CliResult<Exit> {
+    let caller = Caller::of_computer(args.dial).await?;
     let room = named_or_set(args.room, &caller.context)?;
     let invite = caller.api.invite(&caller.bearer, &room).await;
     let invite = invite.map_err(|error| owner_error(&caller, "there is no invite", &room, &error))?;
@@ -42,7 +42,7 @@ pub(super) async fn invite(args: RoomArgs, printer: Printer) -> CliResult<Exit> 
 
 /// Becomes a member and says what it takes to use the room.
 pub(super) async fn join(args: RoomJoinArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = of(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let joined = caller.api.join_room(&caller.bearer, &args.code).await;
     let room = joined.map_err(|error| not_joined(&caller, &error))?.room_id;
     let dialled = caller.context.settings.server.value.to_string();
@@ -70,8 +70,8 @@ pub fn joined_lines(room: &RoomId, server: Option<&str>) -> Vec<String> {
 }
 
 /// Prints who belongs to a room.
-pub(super) async fn list(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = Caller::new(args.caller).await?;
+pub(super) async fn list(args: RoomMembersArgs, printer: Printer) -> CliResult<Exit> {
+    let caller = Caller::of_computer(args.dial).await?;
     let room = named_or_set(args.room, &caller.context)?;
     let members = members(&caller, &room).await?;
     if printer.json() {
@@ -88,7 +88,7 @@ pub(super) async fn list(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
 
 /// Takes somebody out of a room.
 pub(super) async fn remove(args: RoomRemoveArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = of(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let room = named_or_set(args.room, &caller.context)?;
     let members = members(&caller, &room).await?;
     let named = |member: &&Member| member.user_id.as_str() == args.member || member.username == args.member;
@@ -109,7 +109,7 @@ pub(super) async fn remove(args: RoomRemoveArgs, printer: Printer) -> CliResult<
 
 /// Changes a room and says how it is now.
 pub(super) async fn set(args: RoomSetArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = of(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let room = named_or_set(args.room, &caller.context)?;
     let change = RoomChange {
         name: args.name,
@@ -134,10 +134,6 @@ pub(super) async fn set(args: RoomSetArgs, printer: Printer) -> CliResult<Exit> 
         printer.result(&format!("Room {room}{name}: {}", accounts::switches(&changed)));
     }
     Ok(Exit::Ok)
-}
-
-async fn of(dial: args::Dial) -> CliResult<Caller> {
-    Caller::new(args::Caller { dial, operator: None }).await
 }
 
 /// A call of the owner's that failed.

@@ -41,6 +41,7 @@ pub async fn run(command: Command, printer: Printer) -> CliResult<ExitCode> {
         Command::Logout(args) => account::logout(args, printer).await,
         Command::Account(AccountCommand::Create(args)) => account::create(args, printer).await,
         Command::Account(AccountCommand::Show(args)) => account::show(args, printer).await,
+        Command::Account(AccountCommand::Remove(args)) => account::remove(args, printer).await,
         Command::Key(KeyCommand::Create(args)) => key::create(args, printer).await,
         Command::Key(KeyCommand::List(args)) => key::list(args, printer).await,
         Command::Key(KeyCommand::Revoke(args)) => key::revoke(args, printer).await,

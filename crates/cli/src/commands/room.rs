@@ -11,6 +11,7 @@ use super::room_create::now;
 use crate::accounts;
 use crate::args::{RoomArgs, RoomDeleteArgs, RoomListArgs};
 use crate::caller::{Caller, no_room};
+use crate::confirm::confirmed;
 use crate::context::Context;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
@@ -51,7 +52,9 @@ pub(super) async fn show(args: RoomArgs, printer: Printer) -> CliResult<Exit> {
     let members = known_members(&caller, &room).await?;
     if printer.json() {
         let mut event = rooms::to_json(&shown.info, shown.token.as_deref());
-        event["members"] = members.iter().flatten().map(accounts::member_json).collect();
+        // Not told is not the same as none.
+        event["members"] =
+            json!(members.as_ref().map(|members| { members.iter().map(accounts::member_json).collect::<Vec<_>>() }));
         printer.event(&event);
         return Ok(Exit::Ok);
     }
@@ -114,14 +117,9 @@ pub(super) async fn delete(args: RoomDeleteArgs, printer: Printer) -> CliResult<
 fn ask(room: &RoomInfo, printer: Printer) -> CliResult {
     let id = &room.room_id;
     let name = room.name.as_deref().map_or_else(String::new, |name| format!(" ({})", clean(name)));
-    let kept = || CliError::new(Exit::Usage, format!("room {id}{name} is not deleted"));
-    match printer.ask(&format!("Delete room {id}{name}, with {} in it?", rooms::peers(&room.peers))) {
-        Some(true) => Ok(()),
-        Some(false) => Err(kept().cause("you said no")),
-        None => Err(kept()
-            .cause("this needs a yes, and there is no terminal to ask on")
-            .hint(format!("sleap-rtc room delete {id} --yes"))),
-    }
+    let question = format!("Delete room {id}{name}, with {} in it?", rooms::peers(&room.peers));
+    let kept = format!("room {id}{name} is not deleted");
+    confirmed(&question, &kept, &format!("sleap-rtc room delete {id} --yes"), printer)
 }
 
 /// The room of the command line, else the one that is set.

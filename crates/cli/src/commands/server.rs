@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use serde_json::json;
 use sleap_rtc_peer::env::{self, Environment};
-use sleap_rtc_server::{Config, Extra, GitHub, Ports, Server, ServerError, TlsFiles};
+use sleap_rtc_server::{Config, Extra, ExtraPort, GitHub, Ports, Server, ServerError, TlsFiles};
 use sleap_rtc_store::OpenError;
 
 use crate::args::ServerArgs;
@@ -33,11 +33,12 @@ pub(super) async fn run(args: ServerArgs, printer: Printer) -> CliResult<Exit> {
     config.tls = args.tls_cert.zip(args.tls_key).map(|(cert, key)| TlsFiles::new(cert, key));
     config.github = github(&Environment::of_process())?;
     let is_encrypted = config.tls.is_some();
+    let relay = config.relay;
     let grace_ms = u64::try_from(args.grace.as_millis()).unwrap_or(u64::MAX);
     (config.room.grace_ms, config.identity_grace_ms) = (grace_ms, grace_ms);
     // Here, and nowhere else, is chosen who remembers and who says who is asking.
-    let ports = Ports::embedded(&data).map_err(|error| server_error(&error))?;
-    let server = Server::bind_with(config, ports).await.map_err(|error| server_error(&error))?;
+    let ports = Ports::embedded(&data).map_err(|error| server_error(&error, relay))?;
+    let server = Server::bind_with(config, ports).await.map_err(|error| server_error(&error, relay))?;
     let serving = Serving {
         http: server.http_addr,
         ws: server.ws_addr,
@@ -155,15 +156,25 @@ impl Serving {
         }
         lines.push(String::new());
         lines.push("Now make a room, here in another terminal:".to_owned());
-        let is_default = http.port() == 8001 && !self.is_encrypted;
-        let server = if is_default { String::new() } else { format!("SLEAP_RTC_SERVER={} ", self.url("http", *http)) };
+        let by_name = format!("{}://THIS-MACHINE:{}", self.scheme("http"), http.port());
+        let by_name = public_url.clone().unwrap_or(by_name);
+        let server = match (self.is_encrypted, http.port()) {
+            // Its certificate is seldom one for 127.0.0.1.
+            (true, _) => format!("SLEAP_RTC_SERVER={by_name} "),
+            (false, 8001) => String::new(),
+            (false, _) => format!("SLEAP_RTC_SERVER={} ", self.url("http", *http)),
+        };
         lines.push(format!("  {server}sleap-rtc room create --name my-lab"));
+        if self.is_encrypted {
+            lines.push(
+                "Where its certificate is not believed by itself, also: export SLEAP_RTC_CA=/path/cert.pem".to_owned(),
+            );
+        }
         if http.ip().is_loopback() && public_url.is_none() {
             return lines;
         }
-        let elsewhere = || format!("{}://THIS-MACHINE:{}", self.scheme("http"), http.port());
         lines.push("On the other machines, beside what that prints:".to_owned());
-        lines.push(format!("  export SLEAP_RTC_SERVER={}", public_url.clone().unwrap_or_else(elsewhere)));
+        lines.push(format!("  export SLEAP_RTC_SERVER={by_name}"));
         lines
     }
 }
@@ -190,12 +201,16 @@ fn place(at: SocketAddr) -> String {
     format!("{}:{}", if at.is_ipv4() { "127.0.0.1" } else { "[::1]" }, at.port())
 }
 
-fn server_error(error: &ServerError) -> CliError {
+fn server_error(error: &ServerError, relay: ExtraPort) -> CliError {
     let base = |exit| CliError::new(exit, "the server did not start").because(error);
     match error {
         ServerError::Listen { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {
-            CliError::new(Exit::Taken, "the server did not start")
-                .cause(format!("port {} is in use by another program", address.port()))
+            let taken = CliError::new(Exit::Taken, "the server did not start")
+                .cause(format!("port {} is in use by another program", address.port()));
+            if relay == ExtraPort::Needed(address.port()) {
+                return taken.hint("take another, or none: sleap-rtc server --relay-port off");
+            }
+            taken
                 .hint("is a server running already? Else take others: sleap-rtc server --http-port 8011 --ws-port 8090")
         }
         ServerError::Stun { address, source } if source.kind() == std::io::ErrorKind::AddrInUse => {

@@ -6,7 +6,7 @@ use sleap_rtc_wire::{Code, KeyId};
 
 use super::room::named_or_set;
 use crate::accounts;
-use crate::args::{self, PublicName, TokenCreateArgs, TokenListArgs, TokenRevokeArgs};
+use crate::args::{PublicName, TokenCreateArgs, TokenListArgs, TokenRevokeArgs};
 use crate::caller::Caller;
 use crate::errors::{CliError, CliResult};
 use crate::exit::Exit;
@@ -18,7 +18,7 @@ const LIST: &str = "sleap-rtc token list";
 
 /// Makes a token; it alone goes to standard output.
 pub(super) async fn create(args: TokenCreateArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = caller(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let room = named_or_set(args.room, &caller.context)?;
     let made = caller.api.create_worker_token(&caller.bearer, &room, &args.name, args.expires.0).await;
     let made = made.map_err(|error| caller.room_error("the token was not made", &room, &error))?;
@@ -43,7 +43,7 @@ pub(super) async fn create(args: TokenCreateArgs, printer: Printer) -> CliResult
 
 /// Prints the tokens, without the secrets.
 pub(super) async fn list(args: TokenListArgs, printer: Printer) -> CliResult<Exit> {
-    let caller = caller(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let tokens = caller.api.worker_tokens(&caller.bearer, args.room.as_ref()).await;
     let tokens = tokens.map_err(|error| caller.context.api_error("cannot list the tokens", &error))?;
     if printer.json() {
@@ -63,7 +63,7 @@ pub(super) async fn list(args: TokenListArgs, printer: Printer) -> CliResult<Exi
 /// Ends a token.
 pub(super) async fn revoke(args: TokenRevokeArgs, printer: Printer) -> CliResult<Exit> {
     let PublicName::Id(token) = args.token else { return Err(secret_refused("token", LIST)) };
-    let caller = caller(args.dial).await?;
+    let caller = Caller::of_computer(args.dial).await?;
     let revoked = caller.api.revoke_worker_token(&caller.bearer, &token).await;
     revoked.map_err(|error| not_revoked(&caller, &token, &error))?;
     if printer.json() {
@@ -72,10 +72,6 @@ pub(super) async fn revoke(args: TokenRevokeArgs, printer: Printer) -> CliResult
         printer.result(&format!("Token {token} is revoked"));
     }
     Ok(Exit::Ok)
-}
-
-async fn caller(dial: args::Dial) -> CliResult<Caller> {
-    Caller::new(args::Caller { dial, operator: None }).await
 }
 
 fn not_revoked(caller: &Caller, token: &KeyId, error: &ApiError) -> CliError {

@@ -3,6 +3,7 @@
 mod account;
 mod check;
 mod machine;
+mod python;
 mod room;
 
 pub(crate) use check::{Check, Verdict};

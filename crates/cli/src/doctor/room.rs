@@ -2,8 +2,8 @@
 
 use sleap_rtc_peer::socket::Socket;
 
-use super::account;
 use super::check::Check;
+use super::{account, python};
 use crate::args::Connect;
 use crate::commands::status::look;
 use crate::context::Context;
@@ -43,7 +43,7 @@ pub(crate) async fn room(connect: &Connect) -> Vec<Check> {
         }
     }
     checks.push(account::account(&context).await);
-    checks.extend(account::python(&context));
+    checks.extend(python::python(&context).await);
     checks.push(match context.settings.room() {
         None => {
             let hint = "export SLEAP_RTC_ROOM_ID=… SLEAP_RTC_ROOM_TOKEN=…, as `sleap-rtc room create` printed them; a member needs no token";

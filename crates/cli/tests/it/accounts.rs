@@ -2,6 +2,7 @@
 
 use insta::assert_snapshot;
 use sleap_rtc_cli::accounts::{key_table, lines, member_names, member_table, switches, token_table};
+use sleap_rtc_cli::commands::login::News;
 use sleap_rtc_cli::commands::{login, members};
 use sleap_rtc_peer::api::accounts::AccountKey;
 use sleap_rtc_peer::api::members::{Member, RoomChanged, WorkerToken};
@@ -138,6 +139,25 @@ fn a_login_that_waits() {
     It shows the code ABCD-2345. Or, on a computer of yours that is logged in:
       sleap-rtc login --allow ABCD-2345
     ");
+}
+
+#[test]
+fn what_is_heard_of_a_login_is_said_once() {
+    let code = |text: &str| Some(text.to_owned());
+    let mut login = login::Login::new(code("ABCD-2345"));
+    let heard = [code("ABCD-2345"), None, None, code("ABCD-2345"), None, code("EFGH-2345"), code("EFGH-2345")];
+    let news = heard.map(|code| login.hear(code));
+    let (anew, elsewhere) = (Some(News::Anew), Some(News::Elsewhere));
+    assert_eq!(news, [None, elsewhere, None, None, elsewhere, anew, None]);
+    // The public server has no codes.
+    let mut login = login::Login::new(None);
+    assert_eq!([None, None].map(|code| login.hear(code)), [None, None]);
+}
+
+#[test]
+fn a_login_that_is_over_and_one_from_elsewhere() {
+    assert_snapshot!(login::OVER, @"The login that was shown is over: the server was started anew, or did not hear of this computer for too long. There is another one now.");
+    assert_snapshot!(login::ELSEWHERE, @"the server sees this computer at another address than before, and tells the login only to the address that asked first; if that does not come back, end this and start again: sleap-rtc login");
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn the_program() {
                  too, as JSON
       login      Make this computer one of your account's, or let another one in
       logout     Take this computer from your account
-      account    Your account: make it, show it
+      account    Your account: make it, show it, take a computer from it
       key        Keys of your account, for the Python package and the login page
       token      Tokens by which workers of the Python package come into a room
       identity   Anonymous users on the server
@@ -73,6 +73,8 @@ fn the_program() {
       whether it leads here
       SLEAP_RTC_ACCOUNT_KEY     the Python package's account key; `doctor` says
       whether it is set
+      SLEAP_RTC_API_KEY         the Python package's token of a worker; `doctor`
+      says whether it is set
       GITHUB_CLIENT_ID          with GITHUB_CLIENT_SECRET: `server` lets people log
       in by GitHub
       SLEAP_RTC_TRAINER         the sleap-nn program that workers run
@@ -231,7 +233,8 @@ fn login() {
     Options:
           --allow <CODE>  Let another computer in, which shows this code: it becomes
                           one of your account's
-      -y, --yes           Do not ask
+      -y, --yes           Do not ask; without a terminal nobody is let in without
+                          this
           --json          Print results as JSON, one object a line
       -h, --help          Print help
 
@@ -248,7 +251,7 @@ fn login() {
 #[test]
 fn account() {
     assert_snapshot!(help(&["account"]), @r"
-    Your account: make it, show it
+    Your account: make it, show it, take a computer from it
 
     Usage: sleap-rtc account [OPTIONS] <COMMAND>
 
@@ -256,6 +259,8 @@ fn account() {
       create  Make an account, of which this computer is the first; as the server's
               operator: one for somebody else
       show    Show your account and its computers
+      remove  Take a computer from your account, one that is lost too. This one:
+              sleap-rtc logout
       help    Print this message or the help of the given subcommand(s)
 
     Options:
@@ -289,6 +294,32 @@ fn account_create() {
                               encryption [env: SLEAP_RTC_INSECURE]
           --operator[=<DIR>]  Ask as the server's operator, by the secret in its
                               data folder [default folder: in your data folder]
+    ");
+}
+
+#[test]
+fn account_remove() {
+    assert_snapshot!(help(&["account", "remove"]), @r"
+    Take a computer from your account, one that is lost too. This one: sleap-rtc
+    logout
+
+    Usage: sleap-rtc account remove [OPTIONS] <COMPUTER>
+
+    Arguments:
+      <COMPUTER>  Which one, by its id or its name, as `account show` prints them
+
+    Options:
+      -y, --yes   Do not ask
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
     ");
 }
 
@@ -385,6 +416,26 @@ fn token_create() {
 
 #[test]
 fn room_members() {
+    assert_snapshot!(help(&["room", "members"]), @r"
+    List who belongs to a room
+
+    Usage: sleap-rtc room members [OPTIONS] [ROOM]
+
+    Arguments:
+      [ROOM]  The room [default: the one that is set, SLEAP_RTC_ROOM_ID]
+
+    Options:
+          --json  Print results as JSON, one object a line
+      -h, --help  Print help
+
+    Server:
+          --server <URL>  Address of the server, e.g. http://admin-box:8001 [env:
+                          SLEAP_RTC_SERVER]
+          --ca <FILE>     File with the certificate of the server or its authority,
+                          if this machine does not know it [env: SLEAP_RTC_CA]
+          --insecure      Talk to a server outside your network without encryption
+                          [env: SLEAP_RTC_INSECURE]
+    ");
     assert_snapshot!(help(&["room", "join"]), @r"
     Become a member of a room by a code: then it needs no token
 

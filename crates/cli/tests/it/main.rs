@@ -4,9 +4,11 @@
 
 mod accounts;
 mod commands;
+mod doctor;
 mod errors;
 mod help;
 mod jobs;
+mod login;
 mod people;
 mod progress;
 mod room;
@@ -15,6 +17,7 @@ mod roster;
 mod sandbox;
 mod security;
 mod server;
+mod stand_in;
 mod text;
 mod train;
 mod waiting;

@@ -1,34 +1,10 @@
 //! Accounts, logins, keys and members as processes, against a real server.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-
 use insta::assert_snapshot;
 use serde_json::Value;
 
-use crate::sandbox::{Sandbox, Server};
-
-/// Another computer with the same server.
-fn another(sandbox: &Sandbox) -> Sandbox {
-    let mut other = Sandbox::new();
-    other.set("SLEAP_RTC_SERVER", &sandbox.value("SLEAP_RTC_SERVER"));
-    other
-}
-
-fn with_server() -> (Sandbox, Server) {
-    let mut sandbox = Sandbox::new();
-    let server = Server::start(&sandbox);
-    sandbox.set("SLEAP_RTC_SERVER", &server.url);
-    sandbox.hide_host();
-    (sandbox, server)
-}
-
-/// The only event of a command.
-fn event(sandbox: &Sandbox, arguments: &[&str]) -> Value {
-    let output = sandbox.run(&[&["--json"], arguments].concat());
-    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
-    serde_json::from_slice(&output.stdout).expect("one event")
-}
+use crate::login::log_in;
+use crate::sandbox::{another, event, with_server};
 
 #[test]
 fn an_account_of_ones_own() {
@@ -127,46 +103,6 @@ fn an_account_for_somebody_else() {
 }
 
 #[test]
-fn a_computer_is_let_in_by_another() {
-    let (ada, _server) = with_server();
-    event(&ada, &["account", "create", "ada"]);
-    let gpu = another(&ada);
-    let mut login = gpu.command(&["--json", "login"]).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut lines = BufReader::new(login.stdout.take().expect("a pipe")).lines();
-    let mut next = || serde_json::from_str::<Value>(&lines.next().expect("a line").expect("text")).expect("an event");
-    let waiting = next();
-    assert_eq!(waiting["event"], "login_waiting");
-    assert!(waiting["page"].as_str().expect("a page").starts_with(&ada.value("SLEAP_RTC_SERVER")));
-    let code = waiting["code"].as_str().expect("a code");
-    let allowed = event(&ada, &["login", "--allow", &code.to_lowercase()]);
-    assert_eq!((&allowed["event"], &allowed["address"]), (&"login_allowed".into(), &"127.0.0.1".into()));
-    assert!(allowed["program"].as_str().expect("a name").starts_with("sleap-rtc/"));
-    let logged_in = next();
-    assert_eq!((&logged_in["event"], &logged_in["user"]["username"]), (&"logged_in".into(), &"ada".into()));
-    assert!(login.wait().expect("it ends").success());
-    assert_eq!(event(&gpu, &["account", "show"])["devices"].as_array().map(Vec::len), Some(2));
-    assert_snapshot!(ada.told(&["login", "--allow", "AAAA-AAAA"]), @r"
-    exit 6
-    ---
-    error: no computer was let in by AAAA-AAAA
-    cause: the server at http://<SLEAP_RTC_SERVER> says: no computer asks for this login, or no longer
-    hint: codes live as long as the other computer waits; it shows another when asked again: sleap-rtc login
-    ");
-}
-
-#[cfg(unix)]
-#[test]
-fn a_login_that_is_ended_ends_cleanly() {
-    let (ada, _server) = with_server();
-    let mut login = ada.command(&["--json", "login"]).stdout(Stdio::piped()).spawn().expect("it starts");
-    let mut line = String::new();
-    BufReader::new(login.stdout.take().expect("a pipe")).read_line(&mut line).expect("a line");
-    let ended = Command::new("kill").args(["-INT", &login.id().to_string()]).status().expect("a program");
-    assert!(ended.success());
-    assert_eq!(login.wait().expect("it ends").code(), Some(130));
-}
-
-#[test]
 fn a_room_by_invitation() {
     let (ada, _server) = with_server();
     event(&ada, &["account", "create", "ada"]);
@@ -186,6 +122,11 @@ fn a_room_by_invitation() {
       SLEAP_RTC_SERVER="http://<SLEAP_RTC_SERVER>"
     "#);
     assert_eq!(bob.run(&["status"]).status.code(), Some(0), "a member needs no token");
+    assert_eq!(
+        ada.run(&["room", "members", &room, "--operator"]).status.code(),
+        Some(2),
+        "the operator has no part in it"
+    );
     let members = ada.told(&["room", "members", &room]);
     assert!(members.contains("ada") && members.contains("bob"), "{members}");
     assert!(ada.told(&["room", "show", &room]).contains("Members: ada (owner), bob"));
@@ -209,6 +150,61 @@ fn a_room_by_invitation() {
 }
 
 #[test]
+fn who_belongs_to_a_room_is_not_told_to_its_servers_operator() {
+    let (ada, _server) = with_server();
+    event(&ada, &["account", "create", "ada"]);
+    let room = event(&ada, &["room", "create", "--name", "lab"])["room_id"].as_str().expect("an id").to_owned();
+    assert_eq!(event(&ada, &["room", "show", &room])["members"][0]["username"], "ada");
+    assert_eq!(event(&ada, &["room", "show", &room, "--operator"])["members"], Value::Null, "which is not none");
+}
+
+#[test]
+fn a_computer_that_is_lost_is_taken_from_the_account() {
+    let (ada, _server) = with_server();
+    event(&ada, &["account", "create", "ada"]);
+    let room = event(&ada, &["room", "create", "--name", "lab"])["room_id"].as_str().expect("an id").to_owned();
+    let (mut lost, other) = (another(&ada), another(&ada));
+    log_in(&lost, &ada);
+    log_in(&other, &ada);
+    lost.set("SLEAP_RTC_ROOM_ID", &room);
+    assert_eq!(lost.run(&["status"]).status.code(), Some(0));
+    let id = event(&lost, &["account", "show"])["devices"]
+        .as_array()
+        .expect("computers")
+        .iter()
+        .find_map(|device| (device["this"] == true).then(|| device["key_id"].as_str().expect("an id").to_owned()));
+    let id = id.expect("it is listed");
+    let name = sleap_rtc_worker::host_name();
+    let told = ada.told(&["account", "remove", &name]);
+    assert!(told.starts_with("exit 2") && told.contains("cause: 3 computers have this name: "), "{told}");
+    assert!(told.ends_with("hint: name it by its id, as this prints it: sleap-rtc account show"), "{told}");
+    let blurred = |text: String| text.replace(&id, "<ID>").replace(&name, "<HOST>");
+    assert_snapshot!(blurred(ada.told(&["account", "remove", &id])), @r"
+    exit 2
+    ---
+    error: <ID> was not taken from the account
+    cause: this needs a yes, and there is no terminal to ask on
+    hint: sleap-rtc account remove <ID> --yes
+    ");
+    assert_snapshot!(blurred(ada.told(&["account", "remove", &id, "--yes"])), @r"
+    exit 0
+    <HOST> (<ID>) is no longer ada's on http://<SLEAP_RTC_SERVER>
+    ---
+    Is it lost? Keys of the account that are saved there open it still: sleap-rtc key list, key revoke KEY
+    ");
+    assert_eq!(lost.run(&["account", "show"]).status.code(), Some(6), "it belongs to no account");
+    assert_eq!(lost.run(&["status"]).status.code(), Some(6), "nor to the account's room");
+    assert_eq!(event(&other, &["account", "show"])["devices"].as_array().map(Vec::len), Some(2));
+    assert_snapshot!(blurred(ada.told(&["account", "remove", &id, "--yes"])), @r"
+    exit 2
+    ---
+    error: <ID> was not taken from the account
+    cause: the account has no computer of this id or name
+    hint: name it by its id, as this prints it: sleap-rtc account show
+    ");
+}
+
+#[test]
 fn a_token_for_a_worker_of_the_python_package() {
     let (mut ada, _server) = with_server();
     event(&ada, &["account", "create", "ada"]);
@@ -224,6 +220,15 @@ fn a_token_for_a_worker_of_the_python_package() {
     assert_eq!(event(&ada, &["token", "revoke", &id])["id"], id.as_str());
     assert_eq!(event(&ada, &["token", "list"])["is_active"], false);
     assert_eq!(ada.run(&["token", "revoke", token.trim()]).status.code(), Some(2));
+    // It has no --operator: its hint names none.
+    let told = another(&ada).told(&["token", "create", "--room", &room, "--name", "gpu2"]);
+    assert_snapshot!(told.replace(&room, "ROOM"), @r"
+    exit 6
+    ---
+    error: you are not a member of room ROOM
+    cause: the server at http://<SLEAP_RTC_SERVER> says: You don't have access to this room
+    hint: ask its owner for a code: sleap-rtc room join CODE
+    ");
 }
 
 #[test]

@@ -44,7 +44,7 @@ fn a_room_is_a_table() {
     lab-4        worker           CPU                          lost 12 min 05 s
     laptop       client
     ");
-    assert_snapshot!(summary(&found()), @"3 workers (1 available), 2 missing, 1 other");
+    assert_snapshot!(summary(&found()), @"2 workers (0 available), 1 of the Python package, 2 missing, 1 other");
 }
 
 #[test]

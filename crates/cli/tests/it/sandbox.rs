@@ -77,6 +77,29 @@ impl Sandbox {
     }
 }
 
+/// Another computer with the same server.
+pub(crate) fn another(sandbox: &Sandbox) -> Sandbox {
+    let mut other = Sandbox::new();
+    other.set("SLEAP_RTC_SERVER", &sandbox.value("SLEAP_RTC_SERVER"));
+    other
+}
+
+/// A computer and its server.
+pub(crate) fn with_server() -> (Sandbox, Server) {
+    let mut sandbox = Sandbox::new();
+    let server = Server::start(&sandbox);
+    sandbox.set("SLEAP_RTC_SERVER", &server.url);
+    sandbox.hide_host();
+    (sandbox, server)
+}
+
+/// The only event of a command.
+pub(crate) fn event(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let output = sandbox.run(&[&["--json"], arguments].concat());
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).expect("one event")
+}
+
 /// A server on free ports; it ends with its standard input.
 pub(crate) struct Server {
     child: Child,
@@ -86,7 +109,18 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(sandbox: &Sandbox) -> Self {
-        let ports = ["--http-port", "0", "--ws-port", "0", "--relay-port", "off", "--stun-port", "off"];
+        Self::start_at(sandbox, "0")
+    }
+
+    /// Ends, and comes up again at the same address.
+    pub(crate) fn again(self, sandbox: &Sandbox) -> Self {
+        let port = self.url.rsplit(':').next().expect("a port").to_owned();
+        assert_eq!(self.end(), Some(0));
+        Self::start_at(sandbox, &port)
+    }
+
+    fn start_at(sandbox: &Sandbox, port: &str) -> Self {
+        let ports = ["--http-port", port, "--ws-port", "0", "--relay-port", "off", "--stun-port", "off"];
         let arguments = [&["--json", "server", "--listen", "127.0.0.1"], &ports[..], &["--until-eof"]].concat();
         let mut command = sandbox.command(&arguments);
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the server starts");

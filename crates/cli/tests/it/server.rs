@@ -43,11 +43,14 @@ fn every_port_is_named_with_what_speaks_there() {
         "WebSocket  wss://127.0.0.1:8080",
         "relay      port 8081",
         "STUN       none: UDP port 3478 cannot be used (Address already in use)",
-        "SLEAP_RTC_SERVER=https://127.0.0.1:8001 sleap-rtc room create",
+        "  SLEAP_RTC_SERVER=https://THIS-MACHINE:8001 sleap-rtc room create",
+        "also: export SLEAP_RTC_CA=/path/cert.pem",
         "export SLEAP_RTC_SERVER=https://THIS-MACHINE:8001",
     ] {
         assert!(lines.contains(part), "{part}: {lines}");
     }
+    let named = Serving { public_url: Some("https://rtc.lab.edu".to_owned()), ..encrypted.clone() };
+    assert!(named.lines().join("\n").contains("  SLEAP_RTC_SERVER=https://rtc.lab.edu sleap-rtc room create"));
     let served = Serving { stun: Extra::On(3478), ..encrypted };
     let expected = json!({
         "event": "listening", "http": "https://127.0.0.1:8001", "ws": "wss://127.0.0.1:8080", "tls": true,
