@@ -38,7 +38,7 @@ pub(super) async fn python(context: &Context) -> Option<Check> {
         return Some(Check::warn(NAME, format!("the Python package goes elsewhere: {why}; {who}"), variables(ours)));
     }
     if let Some(why) = stale_login(&context.api(), &credentials, environment.get(env::ACCOUNT_KEY)).await {
-        return Some(Check::warn(NAME, format!("{why}; {who}"), log_in_anew(&home, used)));
+        return Some(Check::warn(NAME, format!("{why}; {who}"), log_in_anew(&home, &credentials, used)));
     }
     Some(Check::ok(NAME, format!("the Python package goes to this server too; {who}")))
 }
@@ -78,7 +78,10 @@ async fn stale_login(api: &Api, credentials: &Credentials, account_key: Option<&
 }
 
 /// Its own `login` keeps what another server knew, and its `logout` does nothing without a login.
-fn log_in_anew(home: &Home, used: Used) -> String {
+fn log_in_anew(home: &Home, credentials: &Credentials, used: Used) -> String {
+    if credentials.0.is_empty() {
+        return format!("unset {}, or take one of this server: sleap-rtc key create --name NAME", env::ACCOUNT_KEY);
+    }
     let file = home.folder().join("credentials.json");
     let file = shell_word(&file.display().to_string()).into_owned();
     let unset = if used.account_key { format!("unset {}; ", env::ACCOUNT_KEY) } else { String::new() };

@@ -80,6 +80,18 @@ fn a_login_of_another_server_is_found_out() {
     assert_eq!(check["hint"], format!("mv {file} {file}.old; then, with the Python package: sleap-rtc login"));
 }
 
+#[test]
+fn an_account_key_of_another_server_is_found_out() {
+    let (mut ada, _server) = with_server();
+    led_here(&mut ada);
+    ada.set("SLEAP_RTC_ACCOUNT_KEY", "slp_acct_of_another_server");
+    let check = told(&ada).expect("a check");
+    assert_eq!(
+        check["hint"],
+        "unset SLEAP_RTC_ACCOUNT_KEY, or take one of this server: sleap-rtc key create --name NAME"
+    );
+}
+
 #[tokio::test]
 async fn a_key_that_is_known_elsewhere_only_is_found_out() {
     let (mut ada, _server) = with_server();
