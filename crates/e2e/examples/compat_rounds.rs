@@ -14,7 +14,7 @@ use std::time::Instant;
 use clap::Parser;
 use serde_json::Value;
 
-/// The longest that these steps may take, ms. The tests themselves judge no time.
+/// What the medians of these steps must be below, ms. The tests themselves judge no time.
 const LIMITS: [(&str, u64); 1] = [("from the start of a worker to being found", 2000)];
 
 #[derive(Parser)]
@@ -113,13 +113,15 @@ fn read(file: &Path) -> BTreeMap<String, Step> {
     steps
 }
 
-/// Whether a step was never longer than its limit; says so. One that the filter leaves out has none.
+/// Whether the median of a step is below its limit; says so, and how often one was not, as on a machine that is busy elsewhere. A step
+/// that the filter leaves out has none.
 fn holds(steps: &BTreeMap<String, Step>, (name, limit_ms): &(&str, u64)) -> bool {
     let Some(step) = steps.get(*name) else { return true };
-    let late = step.times_ms.iter().filter(|ms| *ms > limit_ms).count();
-    let word = if late == 0 { "holds" } else { "DOES NOT HOLD" };
-    println!("{name}: below {} {word}, {late} of {} were longer", seconds(*limit_ms), step.times_ms.len());
-    late == 0
+    let late = step.times_ms.iter().filter(|ms| *ms >= limit_ms).count();
+    let holds = late * 2 < step.times_ms.len();
+    let word = if holds { "holds" } else { "DOES NOT HOLD" };
+    println!("{name}: median below {} {word}; {late} of {} were not", seconds(*limit_ms), step.times_ms.len());
+    holds
 }
 
 fn seconds(ms: u64) -> String {

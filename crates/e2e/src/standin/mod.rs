@@ -35,11 +35,21 @@ pub fn install(binary: &Path, dir: &Path, knobs: &[(&str, &str)]) -> io::Result<
     Ok(program)
 }
 
-/// The program: `args[0]` is its own path.
+/// The folder of the program: of one that was started by its name alone, where that is found first.
+fn folder(program: &Path) -> PathBuf {
+    if let Some(folder) = program.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        return folder.to_owned();
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).find(|folder| folder.join(program).exists());
+    found.unwrap_or_else(|| PathBuf::from("."))
+}
+
+/// The program: `args[0]` is its own path, or its name.
 pub async fn main(args: Vec<String>) -> ExitCode {
     let mut args = args.into_iter();
     let program = PathBuf::from(args.next().unwrap_or_default());
-    let knobs = Knobs::read(program.parent().unwrap_or(Path::new(".")));
+    let knobs = Knobs::read(&folder(&program));
     let args: Vec<String> = args.collect();
     let result = match args.first().map(String::as_str) {
         Some("--version" | "-v") => {

@@ -72,6 +72,10 @@ impl Browser {
 }
 
 impl Stream {
+    fn has(&self, fits: impl Fn(&Value) -> bool) -> bool {
+        self.0.lock().expect("the events").iter().any(fits)
+    }
+
     fn until(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
         until(what, || self.0.lock().expect("the events").iter().find(|event| fits(event)).cloned())
     }
@@ -86,7 +90,9 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
     let Some(lab) = Lab::open() else { return };
     let ada = lab.member("ada");
     let _ports = the_ports();
-    let worker = lab.worker_with(&ada, &[("STANDIN_SLOW_MS", "20"), ("STANDIN_JOIN_MS", "500")]);
+    // The inference after the training lasts longer than the room waits for another part of a job after one has ended (10 s).
+    let knobs = [("STANDIN_SLOW_MS", "20"), ("STANDIN_JOIN_MS", "500"), ("STANDIN_TRACK_MS", "12000")];
+    let worker = lab.worker_with(&ada, &knobs);
     let browser = Browser::of(&lab, &ada, &worker);
     let channel = browser.stream(&format!("worker:{}", worker.id));
     step("list a folder through the server", || {
@@ -103,7 +109,17 @@ fn hazard_14_a_browser_lists_a_folder_trains_and_cancels_and_the_worker_counts_a
         stream.status("accepted");
         stream.until("an epoch has ended", |event| event["event"] == "epoch_end");
         stream.status("complete");
-        stream.until("the predictions are there", |event| event["predictions_path"].is_string());
+        stream.until("the inference begins", |event| event["status"] == "running" && event["stage"] == "inference");
+        let mut looks = 0;
+        until("the inference ends", || {
+            looks += 1;
+            // In this order: what is asked for first was true before what is looked at next.
+            let shown = status(&ada, &worker.id);
+            let ended = stream.has(|event| event["predictions_path"].is_string());
+            assert!(ended || shown != "available", "the worker infers, and is shown as free");
+            ended.then_some(())
+        });
+        assert!(looks > 3, "the inference was over before anybody could look");
     });
     until_free(&ada, &worker.id);
     step("cancel a job through the server", || {

@@ -191,3 +191,14 @@ async fn labels_that_cannot_be_used_are_named_by_the_trainer() {
     let outcome = trainer.start(run).await.unwrap().wait().await;
     assert!(matches!(&outcome.verdict, Verdict::Failed(f) if f.cause.contains("truncated file")), "{outcome:?}");
 }
+
+/// As Python workers start it.
+#[test]
+fn a_stand_in_that_is_started_by_its_name_has_the_knobs_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    sleap_rtc_e2e::standin::install(crate::house::binary::standin(), folder.path(), &[("STANDIN_VERSION", "9.9.9")])
+        .unwrap();
+    let mut command = std::process::Command::new("sleap-nn");
+    let told = command.arg("--version").env("PATH", folder.path()).current_dir("/").output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&told.stdout), "sleap-nn 9.9.9\n");
+}
