@@ -180,7 +180,7 @@ mod tests {
             kind: RoomKind::Named,
             ttl_ms: None,
             expires_at: None,
-            epoch: 9_000_000_006,
+            epoch: 9_000_000_000_006,
             switches: sleap_rtc_wire::record::Switches::default(),
         };
         store.apply(vec![Change::PutRoom(record)]).await.unwrap();
@@ -195,7 +195,7 @@ mod tests {
         let cells: Vec<_> = opened.into_iter().map(|cell| cell.unwrap().unwrap()).collect();
         assert!(cells.iter().all(|cell| Arc::ptr_eq(cell, &cells[0])));
         registry.context.writes.idle().await;
-        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_007, "raised once");
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_000_007, "raised once");
         assert!(registry.tables().changing.is_empty(), "nothing is left behind");
     }
 
@@ -218,6 +218,6 @@ mod tests {
         assert!(registry.live(&id).is_none() && cell.is_over());
         registry.open(&id).await.unwrap().unwrap();
         registry.context.writes.idle().await;
-        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_008);
+        assert_eq!(store.room(&id).await.unwrap().unwrap().epoch, 9_000_000_000_008);
     }
 }

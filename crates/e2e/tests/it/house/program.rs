@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use serde_json::Value;
 use sleap_rtc_cli::exit::Exit;
 
-use super::wait::until;
+use super::wait::while_it_goes_on;
 
 type Lines = Arc<Mutex<Vec<String>>>;
 
@@ -42,6 +42,11 @@ pub(crate) struct Fault {
     pub(crate) hints: Vec<String>,
     /// All of it.
     pub(crate) text: String,
+}
+
+/// How many lines there are so far.
+fn lines_of(streams: [&Lines; 2]) -> usize {
+    streams.into_iter().map(|lines| lines.lock().expect("the lines").len()).sum()
 }
 
 impl Program {
@@ -86,9 +91,10 @@ impl Program {
         self.wait(words, || self.err.lock().expect("the lines").iter().find(|line| line.contains(words)).cloned())
     }
 
-    /// Waits for something that only a running program can do.
+    /// Waits for something that only a running program can do, for as long as it goes on saying anything.
     pub(crate) fn wait<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
-        let found = until(&format!("`{}` says {what}", self.name), || {
+        let said = || lines_of([&self.out, &self.err]);
+        let found = while_it_goes_on(&format!("`{}` says {what}", self.name), said, || {
             let running = self.is_running();
             let found = look();
             // What it said last may not be read yet when it has just ended: then look once more.
@@ -126,7 +132,9 @@ impl Program {
 
     /// Waits for its end.
     pub(crate) fn end(mut self) -> Ended {
-        let status = until(&format!("`{}` ends", self.name), || self.child.try_wait().expect("it can be asked"));
+        let said = || lines_of([&self.out, &self.err]);
+        let ended = || self.child.try_wait().expect("it can be asked");
+        let status = while_it_goes_on(&format!("`{}` ends", self.name), said, ended);
         for reader in self.readers.drain(..) {
             reader.join().expect("a reader");
         }
