@@ -85,11 +85,11 @@ impl Daemon {
             self.restore(&mut running, folder, state, None);
         }
         self.sweep(&mut running);
-        loop {
+        let gave_up = loop {
             tokio::select! {
                 event = self.pool.next() => match event {
-                    Some(WorkerEvent::Left) | None => break,
-                    Some(WorkerEvent::GaveUp(cause)) => return Err(self.gave_up(cause)),
+                    Some(WorkerEvent::Left) | None => break None,
+                    Some(WorkerEvent::GaveUp(cause)) => break Some(cause),
                     Some(event) => self.event(&mut running, event).await,
                 },
                 Some(told) = news.recv() => {
@@ -105,12 +105,16 @@ impl Daemon {
                 },
                 Ok(()) = self.shutdown.changed() => self.shut_down(&running).await,
             }
-        }
+        };
+        // Also when the room is gone: whoever is fetching results does so over a link that needs no server.
         self.see_off(&mut running).await;
         while let Ok(told) = news.try_recv() {
             self.news(told);
         }
-        Ok(())
+        match gave_up {
+            Some(cause) => Err(self.gave_up(cause)),
+            None => Ok(()),
+        }
     }
 
     fn gave_up(self, cause: Cause) -> WorkerError {
