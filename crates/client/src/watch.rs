@@ -69,9 +69,7 @@ impl Watch<'_> {
             Outcome::Left => {
                 Ok(TrainOutcome::Left { job_id: file.job_id.clone(), worker: self.holder()?.worker.clone() })
             }
-            Outcome::Failed(error) => {
-                Err(TrainError::Worker { job_id: file.job_id.clone(), worker: file.worker_name().to_owned(), error })
-            }
+            Outcome::Failed(error) => Err(self.failed(error)),
             Outcome::Obeyed { .. } => Err(TrainError::Internal("a command was obeyed that nobody gave".to_owned())),
         }
     }
